@@ -1,0 +1,7 @@
+"""The grader of mmaplab: a student's tree goes in, QEMU boots it, tasks come out scored."""
+
+
+class CouldNotGrade(Exception):
+    """The grader itself could not do its work: never a zero, always exit status 2.
+
+    The text says what is wrong and what to do about it."""

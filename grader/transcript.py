@@ -1,0 +1,42 @@
+"""What the console showed while one program ran on one machine, and how it ended."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Ending(str, Enum):
+    """How a run ended. The values are the words that reports use."""
+
+    DONE = "done"                   # the program ended, and did not say that it failed
+    FAILED = "failed"               # it could not be started, or ended with a status other than 0
+    PANICKED = "panicked"           # the kernel printed `panic: WHY` and stopped
+    HUNG_IDLE = "hung idle"         # nothing to run, no output, no end: a deadlock
+    HUNG_BUSY = "hung busy"         # it ran until its budget was used up
+    FLOODED = "flooded"             # it printed more than the output limit
+    DIED = "machine died"           # QEMU ended by itself, or the machine started again
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One program on one fresh boot.
+
+    Where `booted` is false the shell's prompt never came, the program was not
+    typed, and `ending` tells how the boot ended instead. Only `evidence` says
+    anything about the program: what was printed before it was typed never counts.
+    """
+
+    program: str                    # what was typed, such as "mmaptest fork"
+    ending: Ending
+    why: str                        # the ending in one sentence, with the line or number that shows it
+    booted: bool
+    lines: tuple[str, ...]          # every console line, without control characters
+    first: int                      # index in lines of the first that came after the program was typed
+    status: int | None              # exit status: of the program (done, failed) or of QEMU (machine died); None: unknown
+    seconds: float                  # wall time, from the start of QEMU
+    cpu_seconds: float              # CPU time that QEMU used, over all its threads
+    path: str                       # the file that holds the transcript, "" where none was written
+
+    @property
+    def evidence(self):
+        """The lines that the program can answer for, as a tuple."""
+        return self.lines[self.first:]
