@@ -1,6 +1,9 @@
 // defs.h - what each file of the kernel offers to the others.
 #pragma once
 
+#include "types.h"
+#include "riscv.h"
+
 struct buf;
 struct context;
 struct file;
@@ -77,10 +80,8 @@ void            log_write(struct buf *b);
 void            log_flush(void);
 
 // mmap.c
-#if LAB_TASK >= 1
 uint64          do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off);
 int             do_munmap(uint64 addr, uint64 len);
-#endif
 #if LAB_TASK >= 4
 uint64          mmapfault(struct proc *p, uint64 va, int access);
 #endif
@@ -100,9 +101,11 @@ void            pipeclose(struct pipe *pi, int writable);
 int             piperead(struct pipe *pi, uint64 addr, int n);
 int             pipewrite(struct pipe *pi, uint64 addr, int n);
 
+// power.c
+void            powerinit(void);
+
 // plic.c
 void            plicinit(void);
-void            plicinithart(void);
 int             plic_claim(void);
 void            plic_complete(int irq);
 
