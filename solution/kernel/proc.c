@@ -69,7 +69,9 @@ wakehart(void)
 
   if (others == 0)
     return;
-  int hart = __builtin_ctz(others);
+  int hart = 0;
+  while ((others >> hart & 1) == 0)
+    hart++;
   sched.idle &= ~(1U << hart);
   *(volatile uint32 *)CLINT_MSIP(hart) = 1;
 }
