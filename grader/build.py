@@ -1,7 +1,26 @@
 """make: from a scratch tree to a kernel and a disk image, or to the compiler's first error."""
 
+import re
+import shutil
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import CouldNotGrade, sandbox
+from .tree import UNFINISHED
+
+COMPILERS = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc")
+TARGETS = ("kernel/kernel", "fs.img")
+ERROR = re.compile(r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.M)
+LINKER = re.compile(r"^(?:\S*ld: )?(?P<where>[^\s:]+(?::\d+)?):(?:\([^)]*\):)? "
+                    r"(?P<what>undefined reference .*|multiple definition .*)$", re.M)
+MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+
+BLOCK = 1024
+MAGIC = 0x10203040              # of an xv6 super block, which is block 1
+DINODE = struct.Struct("<hhhhI13I")
+DIRENT = struct.Struct("<H14s")
 
 
 @dataclass(frozen=True)
@@ -16,3 +35,73 @@ class Build:
     log: str                        # all that make printed
     error: str                      # "" where ok; else one line: the compiler's first error as FILE:LINE: TEXT
     seconds: float
+
+
+def make(tree, limits=sandbox.Limits(), jobs=2):
+    """Build a scratch tree (a Path); return a Build.
+
+    limits bound the whole make; jobs is the number of compilers at a time.
+    Raises CouldNotGrade where make or a compiler is not installed, or the disk is full.
+    """
+    sandbox.need("make", "make")
+    if not any(shutil.which(name) for name in COMPILERS):
+        sandbox.need(COMPILERS[0], "gcc-riscv64-unknown-elf")
+    if not any((tree / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile")):
+        return failed(tree, "", "the tree has no Makefile", 0.0)
+    for target in TARGETS:
+        (tree / target).parent.mkdir(exist_ok=True)
+    unfinished = tree / UNFINISHED
+    unfinished.touch()
+    result = sandbox.run(["make", f"-j{jobs}", *TARGETS], tree, limits)
+    if not result.cut:
+        unfinished.unlink(missing_ok=True)
+    if "No space left on device" in result.output and shutil.disk_usage(tree).free < 1 << 20:
+        raise CouldNotGrade(f"the disk that holds {tree} is full: make room there, then grade again")
+    return judge(tree, result)
+
+
+def judge(tree, result):
+    """The Build that a run of make came to."""
+    if result.cut:
+        return failed(tree, result.output, f"make was stopped: {result.cut}", result.seconds)
+    if result.status != 0:
+        return failed(tree, result.output, first_error(result.output), result.seconds)
+    for target in TARGETS:
+        if not (tree / target).is_file():
+            return failed(tree, result.output, f"make ended without an error, but did not make {target}", result.seconds)
+    programs, wrong = root_directory(tree / "fs.img")
+    if wrong:
+        return failed(tree, result.output, f"fs.img is no disk image of this system: {wrong}", result.seconds)
+    return Build(True, tree, tree / TARGETS[0], tree / TARGETS[1], programs, result.output, "", result.seconds)
+
+
+def failed(tree, log, error, seconds):
+    """A Build that came to nothing, and why."""
+    return Build(False, tree, tree / TARGETS[0], tree / TARGETS[1], frozenset(), log, error, seconds)
+
+
+def first_error(log):
+    """What went wrong first, in one line, from all that a failed make printed."""
+    for pattern in (ERROR, LINKER, MAKEFILE, MAKE):
+        if found := pattern.search(log):
+            return ": ".join(found.groupdict().values())
+    lines = log.split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "make failed and printed nothing")
+
+
+def root_directory(image):
+    """The names in the root directory of a disk image, and "" - or no names, and what is wrong with the image."""
+    content = image.read_bytes()
+    try:
+        magic, _, _, inodes, _, _, start, _ = struct.unpack_from("<8I", content, BLOCK)
+        if magic != MAGIC:
+            return frozenset(), f"block 1 has the magic number {magic:#x}, not {MAGIC:#x}"
+        kind, _, _, _, size, *blocks = DINODE.unpack_from(content, start * BLOCK + DINODE.size)
+        if kind != 1 or inodes < 2:
+            return frozenset(), "inode 1 is no directory"
+        blocks[12:] = struct.unpack_from("<256I", content, blocks[12] * BLOCK)
+        listing = b"".join(content[block * BLOCK:(block + 1) * BLOCK] for block in blocks if block)[:size]
+    except struct.error:
+        return frozenset(), f"it is cut off ({len(content)} bytes)"
+    entries = DIRENT.iter_unpack(listing[:len(listing) // DIRENT.size * DIRENT.size])
+    return frozenset(name.rstrip(b"\0").decode(errors="replace") for number, name in entries if number), ""
