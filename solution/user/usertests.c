@@ -5,8 +5,6 @@
 //   usertests -q        without the slow ones    usertests -c        again and again until one fails
 #include "user/ut.h"
 
-#define ROOM "/ut.d"   // the directory that a test runs in
-
 static struct test *tables[] = {
   arg_tests, proc_tests, exec_tests, pipe_tests, file_tests,
   race_tests, dir_tests, mem_tests, trap_tests, limit_tests,

@@ -49,6 +49,8 @@ extern struct test limit_tests[];
 // What a child does, given one number or address.
 typedef void (*body)(long arg);
 
+#define ROOM "/ut.d"        // the directory that a test runs in
+
 #define BUFSIZE 8192
 extern char buf[BUFSIZE];   // scratch memory for any test
 

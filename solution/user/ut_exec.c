@@ -1,6 +1,6 @@
 // ut_exec.c - tests of usertests: exec, its arguments, and files that are no good programs.
-#include "kernel/elf.h"
 #include "user/ut.h"
+#include "kernel/elf.h"
 
 // Run a program with its output in a file; it has to end with status 0.
 static void
