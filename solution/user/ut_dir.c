@@ -207,6 +207,57 @@ dir_gone_often(void)
   }
 }
 
+// Directories above the current one are removed too, and their inodes used again.
+static void
+dir_gone_above(void)
+{
+  for (int i = 0; i < 10; i++) {
+    equal(mkdir("d"), 0, "mkdir");
+    equal(mkdir("d/e"), 0, "mkdir");
+    int pid = child();
+    if (pid == 0) {
+      equal(chdir("d/e"), 0, "chdir");
+      equal(unlink("../../d/e"), 0, "unlink of the current directory");
+      equal(unlink(ROOM "/d"), 0, "unlink of the directory above");
+      if (i % 2)
+        save(ROOM "/f", i, 100);
+      exists("..");
+      exists("../f");
+      open("../g", O_CREATE | O_RDWR);
+      chdir("..");
+      exit(0);
+    }
+    ends(pid, 0);
+    equal(exists("d") + exists("g"), 0, "existence of removed directories");
+  }
+}
+
+static void
+upanddown(long who)
+{
+  for (int i = 0; i < 60; i++) {
+    if (who < 2) {
+      mkdir("d");
+      mkdir("d/e");
+      unlink("d/e");
+      unlink("d");
+    } else {
+      exists(who == 2 ? "d/e/../e/.." : "d/e/../../f");
+    }
+  }
+}
+
+// A path goes through directories that are just being removed.
+static void
+dir_gone_on_path(void)
+{
+  save("f", 1, 10);
+  crowd(4, upanddown);
+  unlink("d/e");
+  unlink("d");
+  equal(exists("d"), 0, "existence of a removed directory");
+}
+
 struct test dir_tests[] = {
   QUICK(dir_rules),
   QUICK(dir_unlink),
@@ -218,5 +269,7 @@ struct test dir_tests[] = {
   QUICK(dir_deep),
   QUICK(dir_gone),
   QUICK(dir_gone_often),
+  QUICK(dir_gone_above),
+  QUICK(dir_gone_on_path),
   END_OF_TESTS
 };
