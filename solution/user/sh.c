@@ -139,7 +139,7 @@ static void
 parsewords(struct command *c)
 {
   struct redirection **last = &c->redirections;
-  char *argv[MAXARG];
+  static char *argv[MAXARG];   // static: the stack is one page, and lists nest
   int argc = 0;
 
   for (; token != END; advance()) {
