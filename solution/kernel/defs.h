@@ -55,9 +55,13 @@ void            iupdate(struct inode *ip);
 void            itrunc(struct inode *ip);
 int             readi(struct inode *ip, int user_dst, uint64 dst, uint off, uint n);
 int             writei(struct inode *ip, int user_src, uint64 src, uint off, uint n);
+int             writemax(void);
 void            stati(struct inode *ip, struct stat *st);
 struct inode   *dirlookup(struct inode *dp, char *name, uint *poff);
+uint            dirfind(struct inode *dp, char *name, uint *poff);
 int             dirlink(struct inode *dp, char *name, uint inum);
+int             dirput(struct inode *dp, uint off, char *name, uint inum);
+int             dirempty(struct inode *dp);
 int             namecmp(const char *s, const char *t);
 struct inode   *namei(char *path);
 struct inode   *nameiparent(char *path, char *name);
@@ -76,6 +80,7 @@ void            tablefree(void *pa);
 void            initlog(uint dev, struct superblock *sb);
 void            begin_op(void);
 void            end_op(void);
+void            next_op(void);
 void            log_write(struct buf *b);
 void            log_flush(void);
 
@@ -189,7 +194,9 @@ void            uartwrite(const char *s, int n);
 // virtio_disk.c
 void            virtio_disk_init(void);
 void            virtio_disk_intr(void);
-void            disk_start(struct buf **bufs, int n, int write);
+void            disk_read(struct buf **bufs, int n);
+void            disk_write(struct buf **bufs, int n);
+void            disk_write_at(struct buf **bufs, int n, uint where);
 void            disk_wait(struct buf *b);
 
 // vm.c

@@ -23,7 +23,9 @@ struct inode {
   struct inode    *next;    // in its hash chain or in the free list
   struct sleeplock lock;    // protects all that follows
   int              valid;   // read from the disk?
+  uint             ahead;   // file blocks before this one were read ahead
 
+  // As struct dinode has it.
   short            type;
   short            major;
   short            minor;
