@@ -17,6 +17,7 @@ LINKER = re.compile(r"^(?:\S*ld: )?(?P<where>[^\s:]+(?::\d+)?):(?:\([^)]*\):)? "
 MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
 MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
 
+LARGEST = 64 << 20              # bytes of a disk image
 BLOCK = 1024
 MAGIC = 0x10203040              # of an xv6 super block, which is block 1
 DINODE = struct.Struct("<hhhhI13I")
@@ -91,6 +92,8 @@ def first_error(log):
 
 def root_directory(image):
     """The names in the root directory of a disk image, and "" - or no names, and what is wrong with the image."""
+    if image.stat().st_size > LARGEST:
+        return frozenset(), f"it is larger than {LARGEST >> 20} MiB"
     content = image.read_bytes()
     try:
         magic, _, _, inodes, _, _, start, _ = struct.unpack_from("<8I", content, BLOCK)
@@ -99,7 +102,9 @@ def root_directory(image):
         kind, _, _, _, size, *blocks = DINODE.unpack_from(content, start * BLOCK + DINODE.size)
         if kind != 1 or inodes < 2:
             return frozenset(), "inode 1 is no directory"
-        blocks[12:] = struct.unpack_from("<256I", content, blocks[12] * BLOCK)
+        indirect = blocks.pop()
+        if indirect:
+            blocks += struct.unpack_from("<256I", content, indirect * BLOCK)
         listing = b"".join(content[block * BLOCK:(block + 1) * BLOCK] for block in blocks if block)[:size]
     except struct.error:
         return frozenset(), f"it is cut off ({len(content)} bytes)"

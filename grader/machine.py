@@ -1,0 +1,304 @@
+"""QEMU under pexpect: boot, type a program, watch it -> Transcript.
+
+Time is what the guest was given: CPU seconds of the QEMU process, and seconds in which it had nothing
+to run. Seconds in which QEMU waited for a busy host count nowhere, so a loaded machine fails nobody.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+import psutil
+
+from . import CouldNotGrade, sandbox
+from .transcript import Ending, Transcript
+
+QEMU = "qemu-system-riscv64"
+POLL = 0.05                     # seconds that one look at the console may wait
+FLOOD = 1 << 20                 # bytes of output that a run may print
+BOOT = 10.0                     # seconds that a boot may use
+IDLE = 2.5                      # seconds in a row without output and without anything to run: a deadlock
+SETTLE = 0.2                    # seconds in which nothing more comes after a panic
+PATIENCE = 20                   # wall seconds for each second of budget, before the grader itself gives up
+
+PROMPT = re.compile(rb"\$ ")
+PANIC = re.compile(rb"panic: [^\r\n]*")
+BOOTING = b"xv6 kernel is booting"
+SCHEDSTAT = Path("/proc/self/schedstat").exists()       # the host's kernel tells how long a thread waited for a CPU
+LONGEST_MATCH = 80              # bytes: how far a pattern can reach back into what was searched before
+CONTROL = {code: None for code in range(32) if code != 9} | {127: None}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is booted: a kernel (Path), a disk image (Path, never written: each run gets a copy; None: no disk), and on what."""
+
+    kernel: Path
+    image: Path | None
+    harts: int = 3
+    memory: str = "128M"
+    legacy: bool = False        # the disk is a version 1 virtio device
+    options: tuple[str, ...] = ()
+
+
+def command(machine, disk):
+    """The words that start QEMU, with disk (a Path or None) as the drive."""
+    words = [QEMU, "-machine", "virt", "-bios", "none", "-kernel", str(machine.kernel), "-m", machine.memory,
+             "-smp", str(machine.harts), "-nographic"]
+    if not machine.legacy:
+        words += ["-global", "virtio-mmio.force-legacy=false"]
+    if disk:
+        words += ["-drive", f"file={disk},if=none,format=raw,id=x0",
+                  "-device", "virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0"]
+    return words + list(machine.options)
+
+
+def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None):
+    """Boot a machine on a copy of its disk image, type a program, watch it to its end; return a Transcript.
+
+    budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
+    written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
+    the run early. Raises CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
+    """
+    sandbox.need(QEMU, "qemu-system-misc")
+    with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
+        try:
+            disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
+            guest = Guest(command(machine, disk), stop)
+            try:
+                transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
+            finally:
+                guest.close()
+            if out:
+                save(transcript, out)
+        except OSError as error:
+            raise CouldNotGrade(f"can't run {program!r}: {error}") from error
+    return transcript
+
+
+def save(transcript, out):
+    """Write a transcript to a file: the console's lines, then how it ended."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(f"{line}\n" for line in transcript.lines) + f"-- {transcript.ending.value}: {transcript.why}\n")
+
+
+class Meter:
+    """How much time a process was given: seconds of CPU, and seconds in which it asked for none."""
+
+    def __init__(self, pid):
+        self.process = psutil.Process(pid)
+        self.at = time.monotonic()
+        self.threads = {}           # thread id -> seconds that it ran or waited for a CPU
+        self.cpu = 0.0
+        self.idle = 0.0
+        self.streak = 0.0           # idle seconds since it was last busy
+
+    @property
+    def given(self):
+        """Seconds that the process had for its work."""
+        return self.cpu + self.idle
+
+    def update(self):
+        """Measure what has passed since the last update, if that is long enough ago to tell."""
+        now = time.monotonic()
+        span = min(now - self.at, 10 * POLL)        # if it was longer, this process itself had to wait
+        if now - self.at < POLL / 2:
+            return
+        self.at = now
+        try:
+            times = self.process.cpu_times()
+        except psutil.NoSuchProcess:
+            return                                  # it has just ended
+        self.cpu = times.user + times.system
+        threads = dict(sample(self.process.pid))
+        wanted = max((threads[tid] - self.threads.get(tid, 0.0) for tid in threads), default=span)
+        self.threads = threads
+        self.idle += max(0.0, span - wanted)
+        self.streak = 0.0 if wanted > span / 2 else self.streak + span
+
+
+def sample(pid):
+    """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process."""
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            state, *fields = (task / "stat").read_text().rpartition(") ")[2].split()
+            if SCHEDSTAT:
+                ran, waited, _ = (task / "schedstat").read_text().split()
+                seconds, wants = (int(ran) + int(waited)) / 1e9, state in "DT"
+            else:
+                seconds, wants = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK"), state in "DTR"
+        except (FileNotFoundError, ProcessLookupError):
+            continue                                # it has just ended
+        # A thread in the host's disk, or stopped, has not chosen to rest: it counts as one that ran all the time.
+        yield task.name, time.monotonic() if wants else seconds
+
+
+class Guest:
+    """A running QEMU, and all the text that its console showed."""
+
+    def __init__(self, words, stop=None):
+        self.stop = stop
+        self.text = bytearray()
+        self.started = time.monotonic()
+        self.child = pexpect.spawn(words[0], words[1:], timeout=None, maxread=1 << 16, echo=False,
+                                   env=sandbox.environment())
+        for owner in (self.child, self.child.ptyproc):
+            owner.delaybeforesend = owner.delayafterread = None
+            owner.delayafterclose = owner.delayafterterminate = 0
+        self.meter = Meter(self.child.pid)
+
+    def read(self):
+        """Wait a moment for output, and take it; false once QEMU has ended and all is read."""
+        if self.stop and self.stop.is_set():
+            raise CouldNotGrade("interrupted")
+        try:
+            self.text += self.child.read_nonblocking(1 << 16, POLL)
+            self.meter.streak = 0.0
+        except pexpect.TIMEOUT:
+            pass
+        except pexpect.EOF:
+            return False
+        self.meter.update()
+        return True
+
+    def type(self, line):
+        """Type a line."""
+        self.child.send(line + b"\n")
+
+    def status(self):
+        """The exit status of a QEMU that has ended; -N if signal N killed it."""
+        self.child.wait()
+        return self.child.exitstatus if self.child.signalstatus is None else -self.child.signalstatus
+
+    def close(self):
+        """End QEMU at once."""
+        if self.child.isalive():
+            os.kill(self.child.pid, signal.SIGKILL)
+        self.child.close()
+
+
+class Run:
+    """One program on one guest: what to look for, and what was found."""
+
+    def __init__(self, guest, program, budget, idle, show):
+        self.guest, self.program, self.budget, self.idle, self.show = guest, program, budget, idle, show
+        self.typed = None           # where in the text the program was typed
+        self.tail = b""             # the end of the typed line
+        self.shown = 0              # how much of the text show() has been given
+        self.found = None           # the match of what was waited for
+
+    def transcript(self, path):
+        """Boot, type, watch; return the Transcript."""
+        ending, why = self.watch(PROMPT, BOOT)
+        booted, status = ending is Ending.DONE, None
+        if booted:
+            ending, why, status = self.execute()
+        elif ending is Ending.DIED:
+            status = self.guest.status()
+        text = self.guest.text[:self.found.start()] if ending in (Ending.DONE, Ending.FAILED) else self.guest.text
+        lines = clean(text)
+        first = text.count(b"\n", 0, self.output()) if booted else len(lines)
+        return Transcript(self.program, ending, why, booted, lines, min(first, len(lines)), status,
+                          time.monotonic() - self.guest.started, self.guest.meter.cpu, path)
+
+    def output(self):
+        """Where in the text the program's output begins: behind the echo of the typed line."""
+        text = self.guest.text
+        echo = max(text.find(self.tail, self.typed), self.typed)
+        return text.find(b"\n", echo) + 1 or len(text)
+
+    def execute(self):
+        """Type the program, with an echo behind it that shows its end and status; return ending, why and status.
+
+        The line has two blanks where what echo prints has one, so the typed line is never taken for the printed one.
+        """
+        one, two = secrets.token_hex(3), secrets.token_hex(3)
+        self.typed = len(self.guest.text)
+        self.tail = f"; echo {one}  {two} $?".encode()
+        self.guest.type(self.program.encode() + self.tail)
+        ending, why = self.watch(re.compile(rf"{one} {two} (\S*)\r?\n".encode()), self.budget)
+        if ending is Ending.DIED:
+            return ending, why, self.guest.status()
+        if ending is not Ending.DONE:
+            return ending, why, None
+        said = self.found[1].decode("ascii", "replace")
+        status = int(said) if re.fullmatch(r"-?\d+", said) else None
+        lacking = f"exec {self.program.split()[0]} failed"
+        if lacking in clean(self.guest.text[self.output():self.found.start()]):
+            return Ending.FAILED, lacking, status
+        if status:
+            return Ending.FAILED, f"it ended with status {status}", status
+        return Ending.DONE, "it ended", status
+
+    def watch(self, wanted, budget):
+        """Read until the wanted pattern comes (Ending.DONE), or the run ends in another way; return ending and why."""
+        guest, meter = self.guest, self.guest.meter
+        begin, given, searched = len(guest.text), meter.given, len(guest.text)
+        patience = time.monotonic() + 60 + PATIENCE * budget
+        while True:
+            alive = guest.read()
+            self.found = wanted.search(guest.text, searched)
+            self.pass_on()
+            if self.found:
+                return Ending.DONE, ""
+            if PANIC.search(guest.text, searched):
+                return self.panicked(wanted, begin)
+            searched = max(begin, len(guest.text) - LONGEST_MATCH)
+            if not alive:
+                return Ending.DIED, self.death()
+            if guest.text.count(BOOTING) > 1:
+                return Ending.DIED, f"the machine started again: {BOOTING.decode()!r} came twice"
+            if len(guest.text) > FLOOD:
+                return Ending.FLOODED, f"more than {FLOOD >> 20} MiB of output"
+            if meter.streak > self.idle:
+                return Ending.HUNG_IDLE, f"no output and nothing to run for {meter.streak:.1f} s"
+            if meter.given - given > budget:
+                return Ending.HUNG_BUSY, f"no end after {budget:g} s"
+            if time.monotonic() > patience:
+                raise CouldNotGrade(f"{self.program}: this machine is too busy to run QEMU: "
+                                    f"{meter.cpu:.1f} s of CPU time in {time.monotonic() - guest.started:.0f} s")
+
+    def panicked(self, wanted, begin):
+        """A panic was seen: read on until nothing more comes, for the backtrace; return ending and why."""
+        guest, length, mark = self.guest, 0, 0.0
+        while len(guest.text) < FLOOD:
+            if len(guest.text) > length:
+                length, mark = len(guest.text), guest.meter.given
+            if not guest.read() or guest.meter.given - mark > SETTLE:
+                break
+        self.found = wanted.search(guest.text, begin)
+        self.pass_on()
+        if self.found:
+            return Ending.DONE, ""              # the program's own words, not the kernel's
+        return Ending.PANICKED, clean(PANIC.search(guest.text, begin)[0])[0]
+
+    def death(self):
+        """Why QEMU ended by itself. Raises CouldNotGrade where the fault is the grader's machine, not the kernel's."""
+        status = self.guest.status()
+        complaint = next((line for line in clean(self.guest.text) if line.startswith("qemu-system")), "")
+        if complaint and "kernel" not in complaint and "ROM" not in complaint:
+            raise CouldNotGrade(f"QEMU could not start: {complaint}")
+        return complaint or f"QEMU ended by itself, with status {status}"
+
+    def pass_on(self):
+        """Hand the lines that the program has completed to show()."""
+        if not self.show or self.typed is None:
+            return
+        begin = max(self.shown, self.output())
+        end = self.found.start() if self.found else self.guest.text.rfind(b"\n") + 1
+        for line in clean(self.guest.text[begin:end]):
+            self.show(line)
+        self.shown = max(begin, end)
+
+
+def clean(text):
+    """The lines of some console text (bytes), without carriage returns and other control characters."""
+    lines = text.decode("ascii", "backslashreplace").split("\n")
+    return tuple(line.translate(CONTROL) for line in (lines if lines[-1] else lines[:-1]))
