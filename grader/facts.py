@@ -1,0 +1,59 @@
+"""Learns what a build's ELF files say, in limited processes: the files are a stranger's, and may be made to do harm."""
+
+import json
+import sys
+from pathlib import Path
+
+from grader import sandbox
+from grader.explain import KERNEL, Facts, asked_addresses
+
+LEAST = 16                  # VMAs in struct proc
+LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for one ELF file
+LONGEST = 120               # characters of a name that are kept
+HOME = Path(__file__).resolve().parent.parent
+
+
+def gather(build, transcripts):
+    """The Facts of a Build: its VMA table, and the source of every address that the transcripts show.
+
+    Never raises for what an ELF file holds: what can't be read is not in the Facts."""
+    if not build.ok:
+        return Facts(near="there is no kernel")
+    wanted = {KERNEL: set()}
+    for elf, address in asked_addresses(transcripts):
+        wanted.setdefault(elf, set()).add(address)
+    places = {}
+    answers = {elf: ask(build.tree / elf, LEAST if elf == KERNEL else 0, addresses) for elf, addresses in wanted.items()}
+    for elf, answer in answers.items():
+        for address in wanted[elf]:
+            place = clean_place(answer.get("places", {}).get(str(address)))
+            if place:
+                places[elf, address] = place
+    kernel = answers[KERNEL]
+    return Facts(clean(kernel.get("table", "")), clean(kernel.get("near", "the kernel's debug information can't be read")),
+                 places)
+
+
+def ask(elf, table, addresses):
+    """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
+    request = json.dumps({"elf": str(elf), "table": table, "addresses": sorted(addresses)})
+    result = sandbox.run([sys.executable, "-m", "grader.elfread", request], HOME, LIMITS)
+    if result.status != 0 or result.cut:
+        return {}
+    try:
+        answer = json.loads(result.output)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def clean(text):
+    """A name from an ELF file, fit to be printed."""
+    return "".join(c for c in str(text) if c.isprintable())[:LONGEST]
+
+
+def clean_place(place):
+    """(function, file, line) as elfread told it, or None if it knew nothing."""
+    if not (isinstance(place, list) and len(place) == 3 and isinstance(place[2], int) and any(place)):
+        return None
+    return clean(place[0]), clean(place[1]), place[2]

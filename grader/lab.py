@@ -1,0 +1,336 @@
+"""A lab file, labs/NAME.toml, as data: what is run, what shows each task, and what it is worth."""
+
+import tomllib
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+
+from grader.events import prints, unknown
+
+HERE = Path(__file__).resolve().parent
+FACTS = ("vma table",)      # what evidence can ask of the kernel's ELF file
+
+
+class LabError(ValueError):
+    """A lab file is wrong, or a part is asked for that it does not have. The text names file and key."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A test program. Its name is what is typed to the shell."""
+
+    name: str
+    budget: float               # CPU seconds that a run may use
+    fails: str                  # how a line starts in which it says what went wrong
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a test program, that can be run by itself: `PROGRAM NAME`."""
+
+    name: str
+    program: str
+    title: str                  # the line that it starts with; with ": OK" behind, the line that it ends with
+    alone: bool = False         # the program runs it only where it is named
+
+    @property
+    def command(self):
+        """What is typed to run it by itself."""
+        return f"{self.program} {self.name}"
+
+    @property
+    def passed(self):
+        """The line that it ends with if all is well."""
+        return f"{self.title}: OK"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A sign of how far a test program got, one of a ladder: a later rung shows all earlier ones.
+
+    Just one of prints, fault, inside and section may do to show it."""
+
+    name: str
+    program: str
+    prints: tuple[str, ...] = ()        # any of these lines
+    fault: str = ""                     # a user page fault: "mapped", in the range of mappings, or "any"
+    inside: tuple[str, ...] = ()        # a panic in any of these kernel functions
+    sections: tuple[str, ...] = ()      # any of these sections passed
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that must be seen. Just one of prints, lacks, reaches, section and fact is set."""
+
+    program: str = ""
+    prints: tuple[str, ...] = ()        # these lines, in this order
+    lacks: str = ""                     # no line has this text
+    reaches: str = ""                   # this rung, or a later one
+    section: str = ""                   # this section passed
+    fact: str = ""                      # one of FACTS holds
+    points: float = 0                   # what it is worth by itself; 0: the task is all or nothing
+    once: int = 0                       # asked for only once this task has passed
+    spared: tuple[int, ...] = ()        # not asked for while one of these tasks has not passed
+    reason: str = ""                    # what it means that it was not seen, if no [[meaning]] says more
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the lab. All its evidence must be seen."""
+
+    number: int
+    name: str
+    points: float
+    doc: str                            # the page to read
+    hint: str                           # what usually makes it fail
+    evidence: tuple[Evidence, ...]
+    needs: tuple[int, ...] = ()         # tasks without which nothing of this one can be seen
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a line of the console, or an ending, means to a student."""
+
+    text: str                           # a part of the line, or the name of the ending
+    means: str
+    tasks: tuple[int, ...] = ()         # only for these tasks; (): for all
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab, or a part of one."""
+
+    name: str
+    title: str
+    version: str
+    points: float                       # what all tasks are worth
+    mapped: tuple[int, ...]             # the addresses that mappings can have: first, and the one behind the last
+    protected: tuple[str, ...]          # glob patterns of the official files, laid over a submission
+    tests: tuple[Program, ...]          # [[program]]
+    sections: tuple[Section, ...]       # [[section]], in the order in which the programs run them
+    rungs: tuple[Rung, ...]             # [[rung]], the lowest first
+    tasks: tuple[Task, ...]             # [[task]], by number
+    meanings: tuple[Meaning, ...] = ()  # [[meaning]], the first that fits counts
+    part: str = ""                      # what was asked for, if not all
+    asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
+    named: tuple[str, ...] = ()         # the sections that are run; (): all
+
+    @property
+    def graded(self):
+        """The numbers of the tasks that are asked for."""
+        return self.asked or tuple(task.number for task in self.tasks)
+
+    @property
+    def programs(self):
+        """What to run first: a tuple of command lines, each for a fresh boot."""
+        if self.named:
+            return tuple(s.command for s in self.sections if s.name in self.named)
+        wanted = {self.program_of(e) for e in self.asked_evidence()}
+        return tuple(p.name for p in self.tests if p.name in wanted)
+
+    def followups(self, transcripts):
+        """What to run next, given all transcripts so far: a tuple of command lines, never one that was run.
+
+        These are the sections that no run has reached, if their program can be started at all."""
+        if self.named:
+            return ()
+        run = {t.program for t in transcripts}
+        started = {t.program.split()[0] for t in transcripts if t.booted and not unknown(t)}
+        wanted = {e.section for e in self.asked_evidence() if e.section}
+        return tuple(s.command for s in self.sections
+                     if s.name in wanted and s.program in started and s.command not in run
+                     and not any(prints(t, s.title) for t in transcripts if t.program == s.program))
+
+    def budget(self, command):
+        """The CPU seconds that a run of command may use."""
+        return self.program_named(command.split()[0]).budget
+
+    def narrow(self, task=None, sections=()):
+        """The part of the lab that is one task, or the named sections.
+
+        Raises LabError where the lab has no such task or section."""
+        if task is not None:
+            if task not in {t.number for t in self.tasks}:
+                raise LabError(f"{self.name} has no task {task!r}: tasks are {listed(t.number for t in self.tasks)}")
+            return replace(self, part=f"task {task}", asked=(task,))
+        if not sections:
+            return self
+        for name in sections:
+            if name not in {s.name for s in self.sections}:
+                raise LabError(f"{self.name} has no section {name!r}: sections are {listed(s.name for s in self.sections)}")
+        asked = tuple(t.number for t in self.tasks if any(e.section in sections for e in t.evidence))
+        return replace(self, part="sections " + ", ".join(sections), asked=asked, named=tuple(sections))
+
+    def asked_evidence(self):
+        """The evidence that is asked for, over all graded tasks."""
+        return [e for t in self.tasks if t.number in self.graded for e in t.evidence]
+
+    def program_of(self, evidence):
+        """The name of the program whose runs can show evidence; "" for a fact."""
+        if evidence.section:
+            return self.section_named(evidence.section).program
+        if evidence.reaches:
+            return next(r.program for r in self.rungs if r.name == evidence.reaches)
+        return evidence.program
+
+    def section_named(self, name):
+        """The section of that name."""
+        return next(s for s in self.sections if s.name == name)
+
+    def program_named(self, name):
+        """The program of that name."""
+        return next(p for p in self.tests if p.name == name)
+
+    def task_numbered(self, number):
+        """The task of that number."""
+        return next(t for t in self.tasks if t.number == number)
+
+
+def listed(words):
+    """The words with commas between."""
+    return ", ".join(str(word) for word in words)
+
+
+# Reading the file.
+
+PARTS = {"program": ("tests", Program), "section": ("sections", Section), "rung": ("rungs", Rung),
+         "task": ("tasks", Task), "meaning": ("meanings", Meaning)}
+OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected")
+
+
+def load(path=HERE / "labs/mmap.toml"):
+    """The Lab in the file path.
+
+    Raises LabError, naming the file and the key, where it can't be read or does not hold together."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LabError(f"{path}: {error}") from None
+    try:
+        parts = {plural: entries(data.pop(name, []), kind, f"[[{name}]]") for name, (plural, kind) in PARTS.items()}
+        lab = Lab(**values(data, {f.name: f for f in fields(Lab) if f.name in OF_THE_FILE}, "the file"), **parts)
+        for wrong in faults(lab):
+            raise LabError(wrong)
+    except LabError as error:
+        raise LabError(f"{path}: {error}") from None
+    return lab
+
+
+def entries(given, kind, where):
+    """A tuple of objects of the dataclass kind from an array of TOML tables; where it stands, for messages."""
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise LabError(f"{where} must be an array of tables")
+    known = {f.name: f for f in fields(kind)}
+    return tuple(kind(**values(entry, known, f"{where} {entry.get('name') or entry.get('number') or n}"))
+                 for n, entry in enumerate(given, 1))
+
+
+def values(table, known, where):
+    """What a TOML table says, checked against the dataclass fields that are known."""
+    for key in table:
+        if key not in known:
+            raise LabError(f"{where}: unknown key {key!r}; known are {listed(known)}")
+    for name, f in known.items():
+        if f.default is MISSING and name not in table:
+            raise LabError(f"{where}: {name} is missing")
+    return {key: value(given, known[key].type, f"{where}: {key}") for key, given in table.items()}
+
+
+def value(given, kind, where):
+    """One TOML value as the type kind of a dataclass field: str, bool, int, float, or a tuple of one kind."""
+    if kind == tuple[Evidence, ...]:
+        return entries(given, Evidence, where)
+    if kind in (str, bool, int, float):
+        if type(given) is kind or kind is float and type(given) is int:
+            return given
+        raise LabError(f"{where} must be of type {kind.__name__}, not {given!r}")
+    if not isinstance(given, list):
+        raise LabError(f"{where} must be an array, not {given!r}")
+    return tuple(value(element, kind.__args__[0], where) for element in given)
+
+
+def faults(lab):
+    """What does not hold together in a lab: texts that name the key."""
+    yield from task_faults(lab)
+    yield from name_faults(lab)
+    for task in lab.tasks:
+        for n, evidence in enumerate(task.evidence, 1):
+            yield from evidence_faults(lab, task, evidence, f"[[task]] {task.number}: evidence {n}")
+    yield from unused(lab)
+
+
+def task_faults(lab):
+    """What is wrong with the tasks' numbers and points."""
+    if [task.number for task in lab.tasks] != list(range(1, len(lab.tasks) + 1)):
+        yield f"[[task]]: number must count from 1 up, and is {listed(t.number for t in lab.tasks)}"
+    if sum(task.points for task in lab.tasks) != lab.points:
+        yield f"points is {lab.points:g}, but the tasks' points make {sum(t.points for t in lab.tasks):g}"
+    for task in lab.tasks:
+        where = f"[[task]] {task.number}"
+        parts = sum(e.points for e in task.evidence)
+        if parts and (parts != task.points or not all(e.points > 0 for e in task.evidence)):
+            yield f"{where}: points is {task.points:g}, but its evidence has {parts:g}; give all of it points, or none"
+        if not task.evidence:
+            yield f"{where}: evidence is missing: nothing can show this task"
+        for number in task.needs:
+            if not 1 <= number < task.number:
+                yield f"{where}: needs: {number} is no earlier task"
+    if len(lab.mapped) != 2 or lab.mapped[0] >= lab.mapped[1]:
+        yield "mapped must be two addresses, the first and the one behind the last"
+    for meaning in lab.meanings:
+        for number in meaning.tasks:
+            if not 1 <= number <= len(lab.tasks):
+                yield f"[[meaning]] of {meaning.text!r}: tasks: there is no task {number}"
+
+
+def name_faults(lab):
+    """Names that are there twice, or name nothing."""
+    programs = [program.name for program in lab.tests]
+    sections = [section.name for section in lab.sections]
+    for where, names in (("program", programs), ("section", sections), ("rung", [r.name for r in lab.rungs])):
+        for name in names:
+            if names.count(name) > 1:
+                yield f"[[{where}]]: there are two called {name!r}"
+    for where, parts in (("section", lab.sections), ("rung", lab.rungs)):
+        for part in parts:
+            if part.program not in programs:
+                yield f"[[{where}]] {part.name}: program: no [[program]] is called {part.program!r}"
+    for rung in lab.rungs:
+        for name in rung.sections:
+            if name not in sections:
+                yield f"[[rung]] {rung.name}: sections: no [[section]] is called {name!r}"
+        if not (rung.prints or rung.fault or rung.inside or rung.sections):
+            yield f"[[rung]] {rung.name}: nothing shows it; give prints, fault, inside or sections"
+        if rung.fault not in ("", "mapped", "any"):
+            yield f"[[rung]] {rung.name}: fault must be 'mapped' or 'any', not {rung.fault!r}"
+
+
+def evidence_faults(lab, task, evidence, where):
+    """What is wrong with one piece of a task's evidence."""
+    kinds = [kind for kind in ("prints", "lacks", "reaches", "section", "fact") if getattr(evidence, kind)]
+    if len(kinds) != 1:
+        yield f"{where}: needs one of prints, lacks, reaches, section, fact, and has {listed(kinds) or 'none'}"
+    if (evidence.prints or evidence.lacks) and evidence.program not in {p.name for p in lab.tests}:
+        yield f"{where}: program: no [[program]] is called {evidence.program!r}"
+    if evidence.section and evidence.section not in {s.name for s in lab.sections}:
+        yield f"{where}: section: no [[section]] is called {evidence.section!r}"
+    if evidence.reaches and evidence.reaches not in {r.name for r in lab.rungs}:
+        yield f"{where}: reaches: no [[rung]] is called {evidence.reaches!r}"
+    if evidence.fact and evidence.fact not in FACTS:
+        yield f"{where}: fact: {evidence.fact!r} is not known; known are {listed(FACTS)}"
+    for key, numbers in (("once", (evidence.once,) if evidence.once else ()), ("spared", evidence.spared)):
+        for number in numbers:
+            if not 1 <= number <= len(lab.tasks) or number == task.number:
+                yield f"{where}: {key}: {number} is no other task"
+
+
+def unused(lab):
+    """Tests that no task names: they would run, or not, and nobody would notice."""
+    evidence = [e for task in lab.tasks for e in task.evidence]
+    for section in lab.sections:
+        if section.name not in {e.section for e in evidence}:
+            yield f"[[section]] {section.name}: no task's evidence names it"
+    used = {lab.program_of(e) for e in evidence}
+    for program in lab.tests:
+        if program.name not in used:
+            yield f"[[program]] {program.name}: no task's evidence names it"

@@ -1,0 +1,332 @@
+"""Scores a lab: from transcripts and facts to a Grade, without running or reading anything."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from grader import events, explain
+
+
+class Outcome(str, Enum):
+    """What became of a task. The values are the words that reports use."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BLOCKED = "blocked"             # an earlier task is not done, and without it nothing of this one can be seen
+    NOT_GRADED = "not graded"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a task's evidence, and what became of it."""
+
+    name: str
+    passed: bool
+    score: float                    # 0 where the task is all or nothing
+    max_score: float
+    why: str                        # one sentence; "" where passed
+    line: str                       # the console line that shows it
+    command: str                    # what reproduces it
+
+
+@dataclass(frozen=True)
+class TaskGrade:
+    """One task's result."""
+
+    number: int
+    name: str
+    score: float
+    max_score: float
+    outcome: Outcome
+    why: str                        # one sentence; "" where passed
+    line: str                       # the console line that shows it
+    where: tuple[explain.Place, ...]
+    hint: str                       # what it means, and what to look at
+    doc: str                        # the page to read
+    command: str                    # what reproduces it
+    parts: tuple[Part, ...]
+    blocked_by: int = 0             # the task that stands in the way
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that the grade rests on."""
+
+    program: str
+    ending: str
+    why: str
+    seconds: float
+    cpu_seconds: float
+    transcript: str                 # path of the file
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A submission's result."""
+
+    lab: str
+    title: str
+    version: str
+    part: str                       # "" for the whole lab
+    outcome: str                    # graded | not graded
+    why: str                        # why not
+    score: float
+    max_score: float
+    tasks: tuple[TaskGrade, ...]
+    runs: tuple[Run, ...]
+    submission: str = ""
+    content_hash: str = ""
+    started: str = ""               # ISO 8601
+    seconds: float = 0.0
+
+    @property
+    def status(self):
+        """The exit status: 0 if all that was asked for passed, else 1."""
+        return 0 if self.outcome == "graded" and all(t.outcome == Outcome.PASSED for t in self.tasks) else 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a piece of evidence was seen; None: nothing was run that could show it."""
+
+    seen: bool | None
+    trouble: explain.Trouble = explain.Trouble("")
+
+
+SEEN = Finding(True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a grade is made from."""
+
+    lab: object
+    build: object
+    runs: tuple
+    facts: explain.Facts
+
+    def of(self, program):
+        """The runs of a program, the default run first."""
+        return sorted((r for r in self.runs if r.program.split()[0] == program), key=lambda r: r.program != program)
+
+
+def grade(lab, build, transcripts, facts, submission="", content_hash="", started="", seconds=0.0):
+    """The Grade of a submission.
+
+    lab may be narrowed to a part. build is a Build, transcripts what was run on it (none if it
+    failed), facts the ELF files' Facts. The rest is handed on: started in ISO 8601, seconds of wall time."""
+    case = Case(lab, build, tuple(transcripts), facts)
+    wrong = no_grade(case)
+    findings = {} if wrong else {task.number: [find(case, e) for e in task.evidence] for task in lab.tasks}
+    firm = {number for number in findings if all_seen(lab, number, findings[number])}
+    tasks = []
+    for number in lab.graded:
+        task = lab.task_numbered(number)
+        if wrong:
+            tasks.append(blank(lab, task, wrong))
+        else:
+            judged = [(e, f) for e, f in zip(task.evidence, findings[number]) if asked(lab, e, firm)]
+            tasks.append(task_grade(lab, task, judged))
+    tasks = block(lab, tasks, findings)
+    runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path) for t in transcripts)
+    return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong,
+                 sum(t.score for t in tasks), sum(t.max_score for t in tasks), tuple(tasks), runs,
+                 submission, content_hash, started, seconds)
+
+
+def no_grade(case):
+    """Why nothing of the submission can be graded, or ""."""
+    if not case.build.ok:
+        return f"does not build: {case.build.error}"
+    if case.runs and not any(run.booted for run in case.runs):
+        first = case.runs[0]
+        return f"does not boot: {first.why or first.ending.value}"
+    return ""
+
+
+def all_seen(lab, number, findings):
+    """Whether a task's unconditional evidence was seen: what the conditions of other evidence ask."""
+    evidence = lab.task_numbered(number).evidence
+    return all(f.seen for e, f in zip(evidence, findings) if not e.once and not e.spared)
+
+
+def asked(lab, evidence, firm):
+    """Whether evidence is asked for, where the tasks in firm have passed."""
+    if lab.named and evidence.section not in lab.named:
+        return False
+    return (not evidence.once or evidence.once in firm) and all(number in firm for number in evidence.spared)
+
+
+# Evidence.
+
+def find(case, evidence):
+    """The Finding for a piece of evidence."""
+    if evidence.fact:
+        return SEEN if case.facts.table else Finding(False, explain.Trouble(case.facts.near))
+    program = case.lab.program_of(evidence)
+    if absent(case, program):
+        return Finding(False, explain.Trouble(f"{program} is not on the disk: add $U/_{program} to UPROGS in the Makefile"))
+    if not case.of(program):
+        return Finding(None, explain.Trouble(f"{program} was not run"))
+    if evidence.section:
+        return find_section(case, case.lab.section_named(evidence.section))
+    if evidence.reaches:
+        return find_rung(case, evidence.reaches)
+    return find_text(case, evidence)
+
+
+def absent(case, program):
+    """Whether the disk does not have program."""
+    return program not in case.build.programs or any(events.unknown(run) for run in case.of(program))
+
+
+def find_section(case, section):
+    """The Finding for a section: in the run that reached it, or in its own."""
+    best = None
+    for run in case.of(section.program):
+        if run.program not in (section.program, section.command):
+            continue
+        lines = run.evidence
+        start = next((at for at, line in enumerate(lines) if events.shows(line, section.title)), None)
+        if start is None and run.program == section.program:
+            continue
+        begin = start or 0
+        end = next((at for at, line in enumerate(lines) if at > begin and is_title(case.lab, section, line)), len(lines))
+        if start is not None and any(events.shows(line, section.passed) for line in lines[begin:end]):
+            return SEEN
+        if best is None:
+            best = Finding(False, troubled(case, run, begin, end, f"no line `{section.passed}`"))
+    return best or Finding(None, explain.Trouble(f"{section.command} was not run"))
+
+
+def is_title(lab, section, line):
+    """Whether another section of the same program starts with line."""
+    return any(s is not section and s.program == section.program and events.shows(line, s.title)
+               and not events.shows(line, section.title) for s in lab.sections)
+
+
+def find_rung(case, name):
+    """The Finding for a rung: it, or a later one, in any run of its program."""
+    names = [rung.name for rung in case.lab.rungs]
+    rung = case.lab.rungs[names.index(name)]
+    runs = case.of(rung.program)
+    for higher in case.lab.rungs[names.index(name):]:
+        if any(on_rung(case, run, higher) for run in case.of(higher.program)):
+            return SEEN
+    return Finding(False, troubled(case, runs[0], 0, len(runs[0].evidence), f"it did not get as far as: {name}"))
+
+
+def on_rung(case, run, rung):
+    """Whether a run shows a rung."""
+    if any(events.prints(run, text) for text in rung.prints):
+        return True
+    low, high = case.lab.mapped
+    if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):
+        return True
+    if rung.inside and set(rung.inside) & set(explain.panic_functions(run, case.facts)):
+        return True
+    return any(events.prints(run, case.lab.section_named(name).passed) for name in rung.sections)
+
+
+def find_text(case, evidence):
+    """The Finding for lines that a program must print, in order, or for text that it must not."""
+    runs = case.of(evidence.program)
+    if evidence.lacks:
+        for run in runs:
+            line = next((line for line in run.evidence if events.shows(line, evidence.lacks)), None)
+            if line:
+                return Finding(False, explain.Trouble(f"{run.program} printed it", line.strip()))
+        return SEEN
+    if runs[0].program != evidence.program:
+        return Finding(None, explain.Trouble(f"{evidence.program} was not run"))
+    at = 0
+    lines = runs[0].evidence
+    for text in evidence.prints:
+        found = next((n for n in range(at, len(lines)) if events.shows(lines[n], text)), None)
+        if found is None:
+            return Finding(False, troubled(case, runs[0], at, len(lines), f"no line `{text}`"))
+        at = found + 1
+    return SEEN
+
+
+def troubled(case, run, start, end, otherwise):
+    """The Trouble in a part of a run; otherwise says why if nothing is to be seen there."""
+    if not run.booted:
+        return explain.Trouble(f"the kernel did not boot for {run.program}: {run.why}")
+    program = case.lab.program_named(run.program.split()[0])
+    found = explain.trouble(run, start, end, program, case.facts, case.lab.mapped)
+    return found if found.why else explain.Trouble(otherwise, found.line, found.where)
+
+
+# Tasks.
+
+def evidence_name(lab, evidence):
+    """What a report calls a piece of evidence."""
+    if evidence.section:
+        return lab.section_named(evidence.section).title
+    if evidence.lacks:
+        return f"no `{evidence.lacks}`"
+    return evidence.reaches or evidence.fact or ", ".join(evidence.prints)
+
+
+def command_for(lab, evidence):
+    """What a student types to see a piece of evidence."""
+    program = lab.program_of(evidence)
+    if evidence.section:
+        return f'make run PROG="{lab.section_named(evidence.section).command}"'
+    return f"make run PROG={program}" if program else ""
+
+
+def blank(lab, task, why):
+    """The grade of a task of which nothing could be seen."""
+    return TaskGrade(task.number, task.name, 0, points_at_stake(lab, task, task.evidence), Outcome.NOT_GRADED, why,
+                     "", (), "", task.doc, "", ())
+
+
+def points_at_stake(lab, task, evidence):
+    """What a task can bring where this evidence is asked for: nothing if only a part of all or nothing is."""
+    if any(e.points for e in task.evidence):
+        return sum(e.points for e in evidence if not lab.named or e.section in lab.named)
+    return 0 if lab.named and any(e.section not in lab.named for e in task.evidence) else task.points
+
+
+def task_grade(lab, task, judged):
+    """The grade of a task from its (evidence, finding) pairs, without regard to other tasks."""
+    parts = tuple(Part(evidence_name(lab, e), f.seen is True, e.points if f.seen else 0, e.points,
+                       f.trouble.why, f.trouble.line, command_for(lab, e)) for e, f in judged)
+    most = points_at_stake(lab, task, [e for e, _ in judged])
+    if all(part.passed for part in parts):
+        return TaskGrade(task.number, task.name, most, most, Outcome.PASSED, "", "", (), "", task.doc, "", parts)
+    evidence, finding = next(((e, f) for want in (False, None) for e, f in judged if f.seen is want))
+    lost = finding.seen is False
+    return TaskGrade(task.number, task.name, sum(part.score for part in parts), most,
+                     Outcome.FAILED if lost else Outcome.NOT_GRADED, finding.trouble.why, finding.trouble.line,
+                     finding.trouble.where, explain.meaning(lab, task, finding.trouble, evidence.reason or task.hint),
+                     task.doc, command_for(lab, evidence), parts)
+
+
+# Tasks that stand in the way of others.
+
+def block(lab, grades, findings):
+    """The task grades, those marked blocked that failed for want of an earlier task."""
+    return [blocked(grade, root) if grade.outcome == Outcome.FAILED and not grade.score
+            and (root := missing_need(lab, grade.number, findings)) else grade for grade in grades]
+
+
+def missing_need(lab, number, findings):
+    """The first task that must work before anything of task number can be seen, or 0."""
+    for need in lab.task_numbered(number).needs:
+        if not works(lab, need, findings[need]):
+            return missing_need(lab, need, findings) or need
+    return 0
+
+
+def works(lab, number, findings):
+    """Whether a task works, at least in part, or nothing was run that could say that it doesn't."""
+    return (all_seen(lab, number, findings) or all(f.seen is not False for f in findings)
+            or any(f.seen and e.points for e, f in zip(lab.task_numbered(number).evidence, findings)))
+
+
+def blocked(grade, by):
+    """A failed task's grade, as blocked by another task."""
+    return replace(grade, outcome=Outcome.BLOCKED, why=f"nothing of it can be seen before task {by} works",
+                   line="", where=(), hint="", command="", blocked_by=by)
