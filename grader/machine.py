@@ -181,6 +181,7 @@ class Guest:
         """End QEMU at once."""
         if self.child.isalive():
             os.kill(self.child.pid, signal.SIGKILL)
+            self.child.wait()
         self.child.close()
 
 

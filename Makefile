@@ -1,0 +1,48 @@
+# Makefile - the desk of the kit: everything starts here. README.md says who needs what.
+#
+#   make setup                          install what is missing
+#   make grade [SUBMISSION=path]        grade a tree (default: solution/); TASK=5 or GRADEFLAGS="fork exit" for a part
+#   make run PROG="usertests -q"        boot a tree, run one program
+#   make test                           test the kit: kernel, grader, stages, handout
+#   make stages                         grade every stage of the solution
+#   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
+#   make bench                          measure
+#   make clean                          delete whatever was built
+
+SUBMISSION = solution
+
+# The python3 that has the modules: Debian's are for /usr/bin/python3, and another may come first on PATH. Looked for when
+# a recipe runs, since `make setup grade` has it only then.
+MODULES = pexpect, elftools, psutil, rich, tomllib
+PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
+  $$p -c 'import $(MODULES)' 2>/dev/null && echo $$p && break; done),\
+  $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
+
+.NOTPARALLEL:
+.PHONY: setup grade run test stages handout bench clean
+
+setup:
+	@sh grader/setup.sh
+
+grade:
+	@$(PYTHON) -m grader grade --submission "$(SUBMISSION)" $(if $(TASK),--task $(TASK)) $(GRADEFLAGS)
+
+run:
+	@$(PYTHON) -m grader run --submission "$(SUBMISSION)" -- "$$PROG"
+
+test:
+	@$(PYTHON) -m pytest grader/tests $(TESTFLAGS)
+
+stages:
+	@$(PYTHON) -m grader stages
+
+handout:
+	@$(PYTHON) -m grader handout $(if $(STAGE),--stage $(STAGE)) $(if $(OUT),--out "$(OUT)")
+
+bench:
+	@$(PYTHON) -m grader bench
+
+clean:
+	rm -rf build .pytest_cache .hypothesis
+	find grader -name __pycache__ -exec rm -rf {} +
+	$(MAKE) -C solution clean

@@ -1,0 +1,105 @@
+"""Words to calls. Exit status: 0 full marks, 1 points lost, 2 could not grade."""
+
+import argparse
+import fcntl
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import CouldNotGrade, bench, handout, lab, machine, stages, tree
+from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
+from .report import json, text
+from .transcript import Ending
+
+WORK = Path("build")            # below the current directory: scratch trees, transcripts, report.json
+RUN_BUDGET, RUN_IDLE = 1800.0, 15.0     # seconds that `run` gives a program; usertests may sleep for some of them
+
+
+def main(words=None):
+    """Carry out a command line (a list of words; None: the process's own); return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = parser().parse_args(words)
+    try:
+        return options.call(options)
+    except (CouldNotGrade, lab.LabError) as error:
+        print(f"grader: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("grader: interrupted", file=sys.stderr)
+    return 2
+
+
+def parser():
+    """What the words of the command line may be."""
+    top = argparse.ArgumentParser(prog="grader", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name, call, about):
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(call=call)
+        return command
+
+    grade = add("grade", grade_command, "grade a tree")
+    grade.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+    grade.add_argument("--task", type=int, metavar="N", help="grade this task alone")
+    grade.add_argument("--format", choices=("text", "json"), default="text")
+    grade.add_argument("section", nargs="*", help="run and grade these sections of mmaptest alone")
+    one = add("run", run_command, "boot a tree, run one program, show what it prints")
+    one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+    one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
+    stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
+    handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
+    bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
+    return top
+
+
+def grade_command(options):
+    """`grade`: build, run, score, report."""
+    rubric = lab.load().narrow(options.task, tuple(options.section))
+    work = WORK / "grade"
+    with sole_user(work):
+        grade = grade_tree(options.submission, rubric, work, say=say if sys.stderr.isatty() else None)
+        (work / "report.json").write_text(json.render(grade))
+    if options.format == "json":
+        print(json.render(grade))
+    else:
+        text.render(grade)
+    return grade.status
+
+
+def run_command(options):
+    """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs."""
+    program = " ".join(options.program).strip()
+    if not program:
+        raise CouldNotGrade('say which program to run: make run PROG="usertests -q"')
+    work = WORK / "run"
+    with sole_user(work):
+        built = compile_tree(tree.prepare(options.submission, work / "tree", (), OFFICIAL).path, work)
+        if not built.ok:
+            raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
+        run = machine.run(machine.Machine(built.kernel, built.image), program, RUN_BUDGET, RUN_IDLE,
+                          transcript_path(work, program), lambda line: print(line, flush=True))
+    for line in () if run.booted else run.lines:
+        print(line)
+    well = run.ending is Ending.DONE or run.booted and run.ending is Ending.DIED and run.status == 0
+    print(f"-- {run.program}: {run.ending.value}: {run.why} ({run.path})", file=sys.stderr)
+    return 0 if well else 1
+
+
+@contextmanager
+def sole_user(work):
+    """Hold work (a Path), which is made, against other graders. Raises CouldNotGrade if one works there."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with open(work / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        raise CouldNotGrade(f"another grader is at work in {work.resolve()}: wait until it has ended") from None
+    except OSError as error:
+        raise CouldNotGrade(f"can't write to {work.resolve()}: {error}") from error
+
+
+def say(line):
+    """Show progress."""
+    print(f"   {line}", file=sys.stderr)

@@ -1,0 +1,68 @@
+"""One tree the whole way: copied, built, booted, scored -> Grade."""
+
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import CouldNotGrade, build, facts, machine, score, tree
+
+OFFICIAL = Path(__file__).resolve().parent / "official"
+
+
+def grade_tree(submission, lab, work, jobs=2, say=None):
+    """Grade a tree (a Path) against a Lab, or a part of one; return the Grade.
+
+    The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
+    called with a line of progress. Raises CouldNotGrade.
+    """
+    begin = time.monotonic()
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    say = say or (lambda line: None)
+    copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
+    say("building")
+    built = compile_tree(copy.path, work)
+    transcripts = []
+    wanted = lab.programs if built.ok else ()
+    while wanted := [program for program in wanted if program.split()[0] in built.programs]:
+        transcripts += run_all(machine.Machine(built.kernel, built.image), wanted, lab, work, jobs, say)
+        wanted = lab.followups(tuple(transcripts))
+    return score.grade(lab, built, tuple(transcripts), facts.gather(built, transcripts), submission=str(submission),
+                       content_hash=copy.content_hash, started=started, seconds=time.monotonic() - begin)
+
+
+def compile_tree(path, work):
+    """Build a scratch tree, with the log in work/build.log and no transcript of an earlier build left; return the Build."""
+    built = build.make(path)
+    try:
+        for old in work.glob("*.txt"):
+            old.unlink()
+        (work / "build.log").write_text(built.log)
+    except OSError as error:
+        raise CouldNotGrade(f"can't write to {work}: {error}") from error
+    return built
+
+
+def run_all(guest, programs, lab, work, jobs, say):
+    """Run each program on a fresh boot of a machine, jobs at a time; return the Transcripts, in the programs' order."""
+    def one(program):
+        run = machine.run(guest, program, lab.budget(program), out=transcript_path(work, program), stop=stop)
+        say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
+        return run
+
+    stop = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(one, program) for program in programs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def transcript_path(work, program):
+    """Where the transcript of a program's run is kept."""
+    return work / (re.sub(r"[^\w.-]+", "-", program) + ".txt")
