@@ -316,23 +316,20 @@ writepage(struct inode *ip, uint64 off, uint64 page)
 static void
 writeback(struct proc *p, struct vma *v, uint64 start, uint64 end)
 {
-  int open = 0;   // pages in the log operation that is open
+  int n = 0;   // pages written
 
   if (!(v->flags & MAP_SHARED) || !(v->prot & PROT_WRITE))
     return;
+  begin_op();
   for (pte_t *pte; (pte = walknext(p->pagetable, &start, end)) != 0; start += PGSIZE) {
     if (!(*pte & PTE_W))
       continue;
-    if (open == 0)
-      begin_op();
+    if (n > 0 && n % PAGESPEROP == 0)
+      next_op();
     writepage(v->file->ip, v->off + (start - v->start), PTE2PA(*pte));
-    if (++open == PAGESPEROP) {
-      end_op();
-      open = 0;
-    }
+    n++;
   }
-  if (open)
-    end_op();
+  end_op();
 }
 
 // Take the pages of [start, end), in v, out of p's memory. Those that have to be are written back.

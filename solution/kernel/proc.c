@@ -61,6 +61,13 @@ myproc(void)
 
 // ---- the queues; sched.lock is held in all of this part
 
+// Make a hart trap into the kernel, or come out of wfi.
+static void
+nudge(int hart)
+{
+  *(volatile uint32 *)CLINT_MSIP(hart) = 1;
+}
+
 // Tell another hart that there is work, if one is idle: it sits in scheduler(), in wfi.
 static void
 wakehart(void)
@@ -73,7 +80,7 @@ wakehart(void)
   while ((others >> hart & 1) == 0)
     hart++;
   sched.idle &= ~(1U << hart);
-  *(volatile uint32 *)CLINT_MSIP(hart) = 1;
+  nudge(hart);
 }
 
 // p may run from now on. If this hart is idle itself, it will look at the queue
@@ -375,6 +382,8 @@ static void
 forkret(void)
 {
   release(&sched.lock);   // taken by whoever switched to here
+  if (killed(myproc()))
+    kexit(-1);
   touser();
 }
 
@@ -597,7 +606,8 @@ kwait(uint64 addr)
   return pid;
 }
 
-// If p sleeps, wake it.
+// Have p see soon that it was killed: wake it if it sleeps, and if it runs
+// elsewhere make it trap.
 static void
 interrupt(struct proc *p)
 {
@@ -608,6 +618,9 @@ interrupt(struct proc *p)
       link = &(*link)->qnext;
     rouse(link);
   }
+  for (int hart = 0; hart < NCPU; hart++)
+    if (cpus[hart].proc == p && hart != cpuid())
+      nudge(hart);
   release(&sched.lock);
 }
 

@@ -64,7 +64,7 @@ interrupt(uint64 cause)
   case SCAUSE_TIMER:
     clockintr();
     return 1;
-  case SCAUSE_SOFTWARE:   // another hart has work for this one, which scheduler() will see
+  case SCAUSE_SOFTWARE:   // another hart made work for this one, or killed its process: see after the trap
     asm volatile("csrc sip, %0" : : "r"(SIP_SSIP));
     return 1;
   }
@@ -114,10 +114,10 @@ usertrap(void)
   if (!interrupt(cause))
     exception(p, cause);
 
-  if (killed(p))
-    kexit(-1);
   if (cause == SCAUSE_TIMER)
     yield();
+  if (killed(p))
+    kexit(-1);
 
   prepare_return();
   return MAKE_SATP(p->pagetable);
