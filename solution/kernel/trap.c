@@ -116,8 +116,10 @@ usertrap(void)
 
   if (cause == SCAUSE_TIMER)
     yield();
-  if (killed(p))
+  if (killed(p)) {
+    intr_on();   // kexit may wait for the disk, whose interrupt may come to this hart alone
     kexit(-1);
+  }
 
   prepare_return();
   return MAKE_SATP(p->pagetable);
