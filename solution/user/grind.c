@@ -4,6 +4,7 @@
 #include "kernel/fcntl.h"
 #include "user/user.h"
 
+#define HOME     "/grinddir"
 #define CHILDREN 2
 #define ROUND    500   // system calls of each child between two reports to the parent
 
@@ -34,7 +35,7 @@ static const char *
 anyname(void)
 {
   static const char *const names[] = {
-    "x", "y", "dir", "dir/x", "dir/y", "dir/dir", "dir/dir/x", "./dir/../x", "dir/.", "..", ".", "/grind/y",
+    "x", "y", "dir", "dir/x", "dir/y", "dir/dir", "dir/dir/x", "./dir/../x", "dir/.", "dir/..", ".", HOME "/y",
   };
 
   return names[chance(sizeof(names) / sizeof(names[0]))];
@@ -64,17 +65,22 @@ donames(void)
 {
   struct stat st;
 
-  switch (chance(5)) {
+  switch (chance(4)) {
   case 0: link(anyname(), anyname()); break;
   case 1: unlink(anyname()); break;
   case 2: mkdir(anyname()); break;
   case 3: stat(anyname(), &st); break;
-  case 4:
-    // Into a directory that may lose its name meanwhile, and home.
-    if (chdir(anyname()) == 0) {
-      donames();
-      check(chdir("/grind") == 0, "chdir to /grind");
-    }
+  }
+}
+
+// Into a directory that may lose its name meanwhile, and home.
+static void
+dochdir(void)
+{
+  if (chdir(anyname()) == 0) {
+    donames();
+    dofile();
+    check(chdir(HOME) == 0, "chdir to " HOME);
   }
 }
 
@@ -218,13 +224,13 @@ dobad(void)
 }
 
 static void (*const acts[])(void) = {
-  dofile, dofile, donames, donames, donames, doownfile, domemory, dopipe, doexec, dokill, dobad,
+  dofile, dofile, donames, donames, donames, dochdir, doownfile, domemory, dopipe, doexec, dokill, dobad,
 };
 
 static void
 child(void)
 {
-  check(chdir("/grind") == 0, "chdir to /grind");
+  check(chdir(HOME) == 0, "chdir to " HOME);
   close(0);
   for (int i = 0; i < ROUND; i++)
     acts[chance(sizeof(acts) / sizeof(acts[0]))]();
@@ -257,7 +263,7 @@ main(int argc, char *argv[])
 {
   int rounds = argc > 1 ? atoi(argv[1]) : 0;
 
-  mkdir("/grind");
+  mkdir(HOME);
   for (int i = 0; argc == 1 || i < rounds; i++) {
     if (round(i) != 0) {
       printf("grind: FAILED in round %d\n", i);
