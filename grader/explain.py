@@ -82,7 +82,7 @@ def trouble(run, start, end, program, facts, mapped):
     if run.ending not in (Ending.DONE, Ending.FAILED):
         return Trouble(f"{run.ending.value}: {run.why}", last_line(lines), where)
     if killed:
-        return Trouble("the process was killed: " + fault_words(killed[-1], mapped), " ".join(killed[-1].lines), where)
+        return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)
 
 
@@ -119,7 +119,7 @@ def panic_places(panic, facts):
 
 def meaning(lab, task, trouble, default):
     """What a Trouble of a task means: the lab's first [[meaning]] that fits, or default."""
-    told = f"{trouble.line}\n{trouble.why}"
+    told = "\n".join([trouble.line, trouble.why, *(place.what for place in trouble.where)])
     for entry in lab.meanings:
         if entry.text in told and (not entry.tasks or task.number in entry.tasks):
             return entry.means

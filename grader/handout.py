@@ -39,6 +39,7 @@ class Line:
     low: int
     high: int
     directive: bool = False
+    stub: bool = False      # in an #else that a student starts from
 
     def kept(self, stage):
         """Whether stage keeps the line."""
@@ -83,7 +84,8 @@ def read_lines(text, name):
         else:
             ours = False
             count_todo(stack[-1], line, f"{name}:{number}")
-        lines.append(Line(line, stack[-1].low, stack[-1].high, ours))
+        top = stack[-1]
+        lines.append(Line(line, top.low, top.high, ours, top.stub and top.low == 0))
     if len(stack) > 1:
         raise HandoutError(f"{name}:{stack[-1].at}: this #if has no #endif")
     return lines
@@ -255,14 +257,16 @@ def plain(line):
 
 
 def allowed_stages(kit=KIT):
-    """For each line of solution/ that counts, the set of stages that may hold it."""
-    allowed = {}
+    """For each line of solution/ that counts, the set of stages that may hold it.
+
+    That a line stands in a stub allows it only if it is nowhere else: a stub gives no solution away."""
+    finished, stubs = {}, {}
     for path, source in read_sources(kit).items():
         for line in read_lines(decode(source.content, path), f"solution/{path}"):
             code = plain(line.text)
             if code and not line.directive:
-                allowed.setdefault(code, set()).update(range(line.low, line.high))
-    return allowed
+                (stubs if line.stub else finished).setdefault(code, set()).update(range(line.low, line.high))
+    return stubs | finished
 
 
 def find_leaks(stage, files, kit=KIT):

@@ -7,7 +7,7 @@ from pathlib import Path
 from grader.events import prints, unknown
 
 HERE = Path(__file__).resolve().parent
-FACTS = ("vma table",)      # what evidence can ask of the kernel's ELF file
+FACTS = ("VMA table in struct proc",)      # what evidence can ask of the kernel's ELF file
 
 
 class LabError(ValueError):
@@ -207,13 +207,19 @@ def load(path=HERE / "labs/mmap.toml"):
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise LabError(f"{path}: {error}") from None
     try:
-        parts = {plural: entries(data.pop(name, []), kind, f"[[{name}]]") for name, (plural, kind) in PARTS.items()}
-        lab = Lab(**values(data, {f.name: f for f in fields(Lab) if f.name in OF_THE_FILE}, "the file"), **parts)
+        lab = read(data)
         for wrong in faults(lab):
             raise LabError(wrong)
     except LabError as error:
         raise LabError(f"{path}: {error}") from None
     return lab
+
+
+def read(data):
+    """The Lab that a TOML document says, whether or not it holds together. Raises LabError for what is no lab at all."""
+    parts = {plural: entries(data.get(name, []), kind, f"[[{name}]]") for name, (plural, kind) in PARTS.items()}
+    rest = {key: given for key, given in data.items() if key not in PARTS}
+    return Lab(**values(rest, {f.name: f for f in fields(Lab) if f.name in OF_THE_FILE}, "the file"), **parts)
 
 
 def entries(given, kind, where):

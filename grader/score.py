@@ -263,9 +263,12 @@ def evidence_name(lab, evidence):
     """What a report calls a piece of evidence."""
     if evidence.section:
         return lab.section_named(evidence.section).title
+    if evidence.fact:
+        return evidence.fact
+    program = lab.program_of(evidence)
     if evidence.lacks:
-        return f"no `{evidence.lacks}`"
-    return evidence.reaches or evidence.fact or ", ".join(evidence.prints)
+        return f"{program} without `{evidence.lacks}`"
+    return f"{program} comes to {evidence.reaches}" if evidence.reaches else "`%s`" % "`, `".join(evidence.prints)
 
 
 def command_for(lab, evidence):

@@ -70,7 +70,7 @@ def default_run(stage):
 def section_run(name, stage):
     """A section by itself, at a stage from 1 to 8."""
     section = named(name)
-    first = {"exit": 6, "table": 3, "fork": 7, "prevents": 5, "rdonlywrite": 4}.get(name, 5)
+    first = {"exit": 6, "table": 3, "fork": 7, "access": 5, "read-only-write": 4}.get(name, 5)
     if stage >= first:
         return run(section.command, passing(section))
     if stage <= 2:

@@ -120,7 +120,7 @@ def test_a_fault_outside_the_range_of_mappings_is_no_mapping():
     runs = [syn.run("mmaptest", ["test basic mmap", *away], Ending.FAILED)]
     result = grade(3, runs=runs + [syn.shared_run(1)])
     assert (outcomes(result)[1], outcomes(result)[3]) == (Outcome.PASSED, Outcome.FAILED)
-    assert "outside the range of mappings" in task(result, 3).why
+    assert "outside the range of mappings" in task(result, 3).where[0].what
 
 
 def test_lines_before_the_program_was_typed_never_count():

@@ -1,0 +1,1 @@
+"""Reports: each module writes a Grade in one format, and runs nothing."""

@@ -1,0 +1,117 @@
+"""Writes a Grade for a person at a terminal: a table of the tasks, then a paragraph for each that lost points."""
+
+import io
+import os
+import shutil
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.score import Outcome
+
+WIDTH = 80              # columns, where the output is no terminal; a terminal's lines are never longer than WIDEST
+WIDEST = 110
+LONGEST = 300           # characters of a console line that are shown
+STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.BLOCKED: "yellow", Outcome.NOT_GRADED: "yellow"}
+
+
+def render(grade, out=sys.stdout):
+    """Print a grade to the file out: in colour if it is a terminal, else plain and 80 columns wide."""
+    terminal = out.isatty()
+    page = io.StringIO()
+    console = Console(file=page, highlight=False, markup=False, emoji=False, force_terminal=terminal,
+                      color_system="auto" if terminal else None)
+    console.width = min(shutil.get_terminal_size().columns, WIDEST) if terminal else WIDTH
+    heading = grade.title + (f": {grade.part} only" if grade.part else "")
+    console.print(Text(heading + (f"   ({clean(grade.submission)})" if grade.submission else ""), style="bold"))
+    console.print()
+    if grade.outcome == "graded":
+        console.print(task_table(grade))
+        console.print()
+        for task in grade.tasks:
+            if task.outcome in (Outcome.FAILED, Outcome.NOT_GRADED):
+                console.print(paragraph(task))
+    else:
+        console.print(Text("Not graded: " + clean(grade.why), style="bold red"))
+        console.print()
+    console.print(total(grade))
+    shown = "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
+    encoding = out.encoding or "utf-8"
+    out.write(shown.encode(encoding, "replace").decode(encoding))
+
+
+def clean(text):
+    """Text of a submission, fit for a terminal: no control characters, not too long."""
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."
+
+
+def points(score, most):
+    """A score as people write it, right-aligned in a column; "" where nothing is at stake."""
+    return f"{score:>4g} / {most:<3g}" if most else ""
+
+
+def task_table(grade):
+    """The table of all tasks."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("Task", justify="right")
+    table.add_column("")
+    table.add_column("Points")
+    table.add_column("Result")
+    for task in grade.tasks:
+        result = f"blocked: task {task.blocked_by} first" if task.blocked_by else task.outcome.value
+        table.add_row(str(task.number), task.name, points(task.score, task.max_score),
+                      Text(result, style=STYLES[task.outcome]))
+    return table
+
+
+def paragraph(task):
+    """What a person needs to mend a task: a heading, and a grid of labels and texts."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.title = Text(f"Task {task.number}, {task.name}", style="bold")
+    grid.title_justify = "left"
+    grid.add_column(style="dim", min_width=8)
+    grid.add_column(overflow="fold")
+    lost = [part for part in task.parts if not part.passed]
+    first = next(part for part in lost if part.why == task.why)
+    grid.add_row("Tested", Text(first.name))
+    grid.add_row("Seen", Text(clean(task.why)))
+    if task.line:
+        grid.add_row("", Text(clean(task.line), style="red"))
+    for place in task.where:
+        grid.add_row("Where", Text(in_source(place)))
+    if task.hint:
+        grid.add_row("Means", Text(task.hint))
+    for name, told in others(lost, first):
+        grid.add_row("Also", Text(f"{name}: {told}"))
+    grid.add_row("Read", Text(task.doc))
+    if task.command:
+        grid.add_row("Try", Text(task.command, style="cyan"))
+    grid.add_row("", "")
+    return grid
+
+
+def in_source(place):
+    """A place in the source, as a person reads it."""
+    at = f"{clean(place.file)}:{place.line}" if place.file else ""
+    spot = f"{at} in {clean(place.function)}" if at and place.function else at or clean(place.function)
+    return f"{clean(place.what)}: {spot or 'could not be resolved'}"
+
+
+def others(lost, first):
+    """(name, what was seen) of the parts that were lost beside the first; just the names of those lost with it."""
+    seen = {part.name: clean(part.line or part.why) for part in lost if part is not first}
+    same = [name for name, told in seen.items() if told == clean(first.line or first.why)]
+    told = [(name, text) for name, text in seen.items() if name not in same]
+    return told + ([("the same", "; ".join(same))] if same else [])
+
+
+def total(grade):
+    """The last line."""
+    passed = sum(task.outcome == Outcome.PASSED for task in grade.tasks)
+    score = f"{grade.score:g} of {grade.max_score:g} points, " if grade.max_score else ""
+    kept = os.path.dirname(next((run.transcript for run in grade.runs if run.transcript), ""))
+    lines = [f"Whatever the machine printed is in {clean(kept)}/"] if kept else []
+    return Text("\n".join(lines + [f"Total: {score}{passed} of {len(grade.tasks)} tasks passed"]), style="bold")
