@@ -1,0 +1,169 @@
+"""Crash safety: QEMU is killed at random moments while files change; nothing may be lost or leak.
+
+CRASH_ROUNDS says how many times (default 5, the full form is 50), CRASH_SEED repeats one round.
+"""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+from grader.tests.diskimage import DIR, FILE, DiskImage
+
+SOLUTION = Path(__file__).resolve().parents[2] / "solution"
+PROGRAMS = ["init", "sh", "poweroff", "stressfs", "logstress", "crashload"]
+LOADS = ["crashload {seed}",
+         "stressfs & crashload {seed}",
+         "logstress a b c & crashload {seed}"]
+BOOT_SECONDS = 30     # to the prompt; a machine that takes longer hangs
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "5"))
+SEEDS = [int(os.environ["CRASH_SEED"])] if "CRASH_SEED" in os.environ else \
+    [random.randrange(10**6) for _ in range(ROUNDS)]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The solution, built, with a disk that has what the test needs."""
+    tree = tmp_path_factory.mktemp("crash") / "tree"
+    shutil.copytree(SOLUTION, tree)
+    disk = [f"disk/{name}" for name in PROGRAMS]
+    subprocess.run(["make", "-s", "kernel/kernel", "mkfs/mkfs", "mkfs/fsck", *disk], cwd=tree, check=True)
+    subprocess.run(["mkfs/mkfs", "crash.img", *disk], cwd=tree, check=True)
+    return tree
+
+
+class Machine:
+    """QEMU with a disk image; out is all it printed."""
+
+    def __init__(self, tree, image):
+        self.out = ""
+        self.qemu = pexpect.spawn(
+            "qemu-system-riscv64",
+            ["-machine", "virt", "-bios", "none", "-kernel", str(tree / "kernel/kernel"), "-m", "128M",
+             "-smp", "3", "-nographic", "-global", "virtio-mmio.force-legacy=false",
+             "-drive", f"file={image},if=none,format=raw,id=x0",
+             "-device", "virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0"],
+            timeout=BOOT_SECONDS, encoding="utf-8", codec_errors="replace", maxread=65536)
+        self.qemu.delaybeforesend = None
+
+    def prompt(self):
+        """Wait for the shell."""
+        assert self.qemu.expect_exact(["$ ", "panic:"]) == 0, "panic at boot:" + self.qemu.before[-500:]
+
+    def run_until(self, command, when):
+        """Type a command, and kill QEMU when so many seconds have passed."""
+        self.qemu.send(command + "\n")
+        self.watch(when)
+        self.kill()
+        assert "panic" not in self.out, self.out[-500:]
+        assert "failed" not in self.out, self.out[-500:]
+
+    def watch(self, seconds):
+        """Take what it prints, for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._take(left)
+
+    def _take(self, timeout):
+        try:
+            self.out += self.qemu.read_nonblocking(65536, timeout)
+        except pexpect.TIMEOUT:
+            pass
+
+    def kill(self):
+        """Kill QEMU, and take what it printed before."""
+        self.qemu.kill(9)
+        try:
+            while True:
+                self.out += self.qemu.read_nonblocking(65536, 5)
+        except pexpect.EOF:
+            self.qemu.close(force=True)
+
+    def poweroff(self):
+        """End it from within."""
+        self.qemu.send("poweroff\n")
+        self.qemu.expect(pexpect.EOF)
+        self.qemu.close()
+        assert self.qemu.exitstatus == 0
+
+
+def fsck(tree, image, *flags):
+    """Fail with fsck's words if it finds anything."""
+    done = subprocess.run(["mkfs/fsck", *flags, image], cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def content(seed, size):
+    """What crashload writes to a file."""
+    return bytes((seed + 7 * i + 13 * (i // 256)) & 0xff for i in range(size))
+
+
+def claims(out):
+    """crashload's last word on each path, without those it was changing when it was stopped."""
+    last = {}
+    for line in out.split("\r\n")[:-1]:   # what follows the last line end may be cut
+        if m := re.fullmatch(r"(doing|have|dir|gone) (w\d(?:/f\d)?)(?: (\d+) (\d+))?", line.removeprefix("$ ")):
+            last[m[2]] = m
+    return {path: m for path, m in last.items() if m[1] != "doing"}
+
+
+def check_claim(disk, path, claim):
+    """What crashload said of path must be so."""
+    inum = disk.lookup(path)
+    if claim[1] == "gone":
+        assert inum is None, f"{path} was removed, but is there"
+        return
+    assert inum is not None, f"{path} is lost: {claim[0]}"
+    assert disk.inode(inum)[0] == (DIR if claim[1] == "dir" else FILE), path
+    if claim[1] == "have":
+        assert disk.content(inum) == content(int(claim[4]), int(claim[3])), f"{path} has other content"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_crash(tree, tmp_path, seed):
+    """Kill, check, boot, check again. Half of the time the boot that recovers is killed, too."""
+    chance = random.Random(seed)
+    image = tmp_path / "fs.img"
+    shutil.copy(tree / "crash.img", image)
+
+    machine = Machine(tree, image)
+    machine.prompt()
+    command = chance.choice(LOADS).format(seed=seed)
+    when = chance.uniform(0.05, 3)
+    print(f"seed {seed}: {command}, killed after {when:.3f} s")
+    machine.run_until(command, when)
+    said = claims(machine.out)
+    fsck(tree, image, "-o")
+
+    if chance.random() < 0.5:
+        machine = Machine(tree, image)
+        machine.watch(chance.uniform(0.05, 0.5))
+        machine.kill()
+        fsck(tree, image, "-o")
+
+    machine = Machine(tree, image)
+    machine.prompt()
+    machine.poweroff() if chance.random() < 0.5 else machine.kill()
+    fsck(tree, image)
+    disk = DiskImage(image)
+    print(f"{len(said)} paths to be as claimed")
+    for path, claim in said.items():
+        check_claim(disk, path, claim)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_claims_are_made(tree, tmp_path, load):
+    """Each load says enough for the test above to mean something."""
+    image = tmp_path / "fs.img"
+    shutil.copy(tree / "crash.img", image)
+    machine = Machine(tree, image)
+    machine.prompt()
+    machine.run_until(load.format(seed=1), 3)
+    kinds = {claim[1] for claim in re.finditer(r"^(have|dir|gone) ", machine.out, re.M)}
+    assert kinds == {"have", "dir", "gone"}
+    assert len(claims(machine.out)) > 10
