@@ -1,13 +1,11 @@
 """Cuts stages and handouts from solution/, and the official files that the grader carries."""
 
-import argparse
 import fnmatch
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -371,8 +369,8 @@ def replace(files, out):
 
 def generated(kit=KIT):
     """The generated directories of the kit: (directory, files, what it is) for each."""
-    return ((kit / "handout", stage_files(0, kit), "The handout, stage 0"),
-            (kit / "grader/official", official_files(kit), "The files that the grader lays over every submission"))
+    yield kit / "grader/official", official_files(kit), "The files that the grader lays over every submission"
+    yield kit / "handout", stage_files(0, kit), "The handout, stage 0"
 
 
 def stale(kit=KIT):
@@ -411,12 +409,3 @@ def main(options):
     stage = options.stage or 0
     write(stage_files(stage), options.out.resolve(), f"The lab, stage {stage}", patterns)
     return 0
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="grader.handout", description=__doc__)
-    add_arguments(parser)
-    try:
-        sys.exit(main(parser.parse_args()))
-    except CouldNotGrade as error:
-        sys.exit(f"make handout: {error}")

@@ -74,10 +74,10 @@ def section_run(name, stage):
     if stage >= first:
         return run(section.command, passing(section))
     if stage <= 2:
-        return run(section.command, failing(section, "mmap (3)"), Ending.FAILED)
+        return run(section.command, failing(section, "mmap"), Ending.FAILED)
     if stage == 3:
         return run(section.command, [section.title, *FAULT], Ending.FAILED)
-    return run(section.command, failing(section, "munmap (3)"), Ending.FAILED)
+    return run(section.command, failing(section, "munmap"), Ending.FAILED)
 
 
 def shared_run(stage):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -305,7 +306,7 @@ def test_an_official_file_has_no_region(kit):
 # The command.
 
 def test_a_stage_needs_a_place_to_go(monkeypatch):
-    options = handout.argparse.Namespace(stage=5, out=None, check=False)
+    options = Namespace(stage=5, out=None, check=False)
     with pytest.raises(HandoutError, match="make handout STAGE=5 OUT=dir"):
         handout.main(options)
 
@@ -339,7 +340,7 @@ def test_no_todo_of_the_core_lab_is_left_in_the_last_stage(stages):
 
 
 def test_a_handout_can_be_taken_elsewhere(tmp_path):
-    options = handout.argparse.Namespace(stage=2, out=tmp_path / "elsewhere", check=False)
+    options = Namespace(stage=2, out=tmp_path / "elsewhere", check=False)
     assert handout.main(options) == 0
     assert (tmp_path / "elsewhere/README.md").is_file() and (tmp_path / "elsewhere/kernel/mmap.c").is_file()
     shutil.rmtree(tmp_path / "elsewhere")
