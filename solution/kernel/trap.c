@@ -116,10 +116,8 @@ usertrap(void)
 
   if (cause == SCAUSE_TIMER)
     yield();
-  if (killed(p)) {
-    intr_on();   // kexit may wait for the disk, whose interrupt may come to this hart alone
+  if (killed(p))
     kexit(-1);
-  }
 
   prepare_return();
   return MAKE_SATP(p->pagetable);
