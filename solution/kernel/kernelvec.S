@@ -22,14 +22,21 @@
 .endm
 
 # tp is left alone: the process may go on upon another hart.
+# Above the registers lies a frame as gcc makes it, as if the function that was
+# interrupted had called kerneltrap at sepc: so a backtrace shows it.
 .global kernelvec
 .balign 4
 kernelvec:
-        addi    sp, sp, -144
+        addi    sp, sp, -160
         each    sd
+        sd      fp, 144(sp)
+        csrr    t0, sepc
+        sd      t0, 152(sp)
+        addi    fp, sp, 160
         call    kerneltrap
+        ld      fp, 144(sp)
         each    ld
-        addi    sp, sp, 144
+        addi    sp, sp, 160
         sret
 
 # The only machine-mode trap is a software interrupt from another hart:
