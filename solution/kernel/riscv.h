@@ -5,13 +5,14 @@
 #ifndef __ASSEMBLER__
 
 // Accessors of the control and status registers: r_NAME() and w_NAME(x).
-#define CSR_READ(name)                                        \
+#define READER(instruction, name)                             \
   static inline uint64 r_##name(void)                         \
   {                                                           \
     uint64 x;                                                 \
-    asm volatile("csrr %0, " #name : "=r"(x));                \
+    asm volatile(instruction " %0, " #name : "=r"(x));        \
     return x;                                                 \
   }
+#define CSR_READ(name) READER("csrr", name)
 #define CSR_WRITE(name)                                       \
   static inline void w_##name(uint64 x)                       \
   {                                                           \
@@ -108,17 +109,11 @@ intr_get(void)
   return (r_sstatus() & SSTATUS_SIE) != 0;
 }
 
-#define REG_READ(name)                                        \
-  static inline uint64 r_##name(void)                         \
-  {                                                           \
-    uint64 x;                                                 \
-    asm volatile("mv %0, " #name : "=r"(x));                  \
-    return x;                                                 \
-  }
-REG_READ(sp)
-REG_READ(tp)
-REG_READ(ra)
-REG_READ(fp)
+// The same for general registers.
+READER("mv", sp)
+READER("mv", tp)
+READER("mv", ra)
+READER("mv", fp)
 
 static inline void
 w_tp(uint64 x)

@@ -352,20 +352,30 @@ userbyte(pagetable_t pagetable, uint64 va, int access, uint64 *left)
   return (char *)page + va % PGSIZE;
 }
 
+// Copy len bytes between user address va and the kernel's mem, to the user if access is FAULT_STORE.
+static int
+usercopy(pagetable_t pagetable, uint64 va, char *mem, uint64 len, int access)
+{
+  for (uint64 n; len > 0; va += n, mem += n, len -= n) {
+    char *user = userbyte(pagetable, va, access, &n);
+    if (user == 0)
+      return -1;
+    if (n > len)
+      n = len;
+    if (access == FAULT_STORE)
+      memmove(user, mem, n);
+    else
+      memmove(mem, user, n);
+  }
+  return 0;
+}
+
 // Copy len bytes to user address dstva. Returns 0, or -1 if some of them can't be written.
 // May sleep in a fault, unless vmprefault went before.
 int
 copyout(pagetable_t pagetable, uint64 dstva, char *src, uint64 len)
 {
-  for (uint64 n; len > 0; dstva += n, src += n, len -= n) {
-    char *to = userbyte(pagetable, dstva, FAULT_STORE, &n);
-    if (to == 0)
-      return -1;
-    if (n > len)
-      n = len;
-    memmove(to, src, n);
-  }
-  return 0;
+  return usercopy(pagetable, dstva, src, len, FAULT_STORE);
 }
 
 // Copy len bytes from user address srcva. Returns 0, or -1 if some of them can't be read.
@@ -373,15 +383,7 @@ copyout(pagetable_t pagetable, uint64 dstva, char *src, uint64 len)
 int
 copyin(pagetable_t pagetable, char *dst, uint64 srcva, uint64 len)
 {
-  for (uint64 n; len > 0; srcva += n, dst += n, len -= n) {
-    char *from = userbyte(pagetable, srcva, FAULT_LOAD, &n);
-    if (from == 0)
-      return -1;
-    if (n > len)
-      n = len;
-    memmove(dst, from, n);
-  }
-  return 0;
+  return usercopy(pagetable, srcva, dst, len, FAULT_LOAD);
 }
 
 // Copy the string at user address srcva with its end mark, max bytes at most.
