@@ -46,8 +46,10 @@ sbrk_steps(void)
   expect(sbrk(0) == start, "sbrk back to %p: the end is %p", start, sbrk(0));
   char *page = lastpage();
   zeroed(page, PGSIZE, "memory that was let go and taken again");
-  grow(-1);
-  touch((long)page);
+  paint(page, PGSIZE, 1, 0);
+  grow(-100);
+  grow(100);
+  painted(page, PGSIZE - 100, 1, 0, "page of which a part was let go");
 }
 
 // Sizes that can't be had change nothing.

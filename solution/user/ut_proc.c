@@ -279,13 +279,19 @@ static void
 kill_anywhere(void)
 {
   static const body states[] = {inpause, inread, inwrite, inwait, inforks, infiles, busy};
+  int started[2];
+  newpipe(started);
   for (int round = 0; round < 12; round++) {
     for (int i = 0; i < COUNT(states); i++) {
       int pid = child();
       if (pid == 0) {
+        mustwrite(started[1], "x", 1);
         states[i](round);
         exit(0);
       }
+      equal(read(started[0], buf, 1), 1, "read of a pipe");
+      if (round == 0)
+        pause(1);
       for (volatile int delay = round * 3000; delay > 0; delay--)
         ;
       equal(kill(pid), 0, "kill");
