@@ -52,6 +52,7 @@ static struct {
   uint        round;             // transactions committed so far
   int         busy;              // someone commits or installs: no operation may begin
   int         draining;          // an operation waits for the commit: no other may begin
+  int         waiting;           // processes in begin_op
   struct op   op[MAXOPS];
   struct buf *slot[LOGBLOCKS];   // the cached block that each slot is for, pinned once by each
   struct buf  header;            // the header block, never in the cache
@@ -228,8 +229,10 @@ enter(int wrote)
   acquire(&log.lock);
   if (my_op())
     panic("begin_op: pid %d is inside an operation", myproc()->pid);
+  log.waiting++;
   while ((op = admit()) == 0)
     sleep(&log, &log.lock);
+  log.waiting--;
   op->owner = myproc();
   op->slots = 0;
   op->wrote = wrote;
@@ -265,7 +268,8 @@ end_op(void)
   int owed = leave() && log.used > log.committed;
   uint round = log.round;
   if (running(&promised) == 0 && log.used > log.committed) {
-    settle(0);
+    // With less room than two operations need, they would run, and commit, one by one.
+    settle(log.waiting > 1 && log.used > LOGBLOCKS - 2 * MAXOPBLOCKS);
   } else {
     log.draining |= owed;
     wakeup(&log);
