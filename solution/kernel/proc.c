@@ -417,8 +417,9 @@ heaplimit(struct proc *p)
   return TRAPFRAME;
 }
 
-// Grow the current process by n bytes with pages, or shrink it.
-// Returns -1, and changes nothing, if there is no room or no memory, or less than -n bytes are there.
+// Grow the current process by n bytes with pages, or shrink it. To shrink by more than there is changes
+// nothing, and is no error: programs for xv6 count on that.
+// Returns -1, and changes nothing, if there is no room or no memory.
 int
 growproc(int n)
 {
@@ -427,7 +428,7 @@ growproc(int n)
 
   if (n < 0) {
     if (p->sz < -(uint64)n)
-      return -1;
+      return 0;
     uvmdealloc(p->pagetable, p->sz, sz);
   } else if (sz > heaplimit(p) || uvmalloc(p->pagetable, p->sz, sz, PTE_W) != sz) {
     return -1;
