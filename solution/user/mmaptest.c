@@ -356,12 +356,12 @@ openmodes(void)
   close(fd);
 }
 
-// System calls must not store where the process may not.
+// System calls must not store where the process may not. Page 0 was touched, page 1 never.
 static void
-kernelstores(void)
+kernelstores(int flags)
 {
   newfile2(7, PGSIZE);
-  char *p = mapfile1(2 * PGSIZE, PROT_READ, MAP_SHARED);
+  char *p = mapfile1(2 * PGSIZE, PROT_READ, flags);
   same(p, want, PGSIZE, "mapping differs from the file");
   int fd = opened(FILE2, O_RDONLY);
   check(read(fd, p, 100) != 100, "read() stores into a read-only page that was touched");
@@ -389,7 +389,8 @@ readonly(void)
 {
   newfile(6, 2 * PGSIZE);
   openmodes();
-  kernelstores();
+  kernelstores(MAP_SHARED);
+  kernelstores(MAP_PRIVATE);
 
   char *p = mapfile1(PGSIZE, PROT_NONE, MAP_PRIVATE);
   check(!readable(p), "a page with PROT_NONE can be read");
