@@ -84,11 +84,14 @@ def shared_run(stage):
     """mmapsharedtest, at a stage from 1 to 8."""
     lines = ["mmapsharedtest start", "test mmap syscall exists", "mmap syscall error handled", "mmap syscall: ok"]
     if stage < 3:
-        return run("mmapsharedtest", lines + ["mmapsharedtest failure: mmap, pid=3"], Ending.FAILED)
+        return run("mmapsharedtest", lines + ["basic map_shared failed: mmap returned -1"], Ending.FAILED)
     if stage == 3:
         return run("mmapsharedtest", lines + ["test basic map_shared", *FAULT], Ending.FAILED)
+    if stage == 4:
+        return run("mmapsharedtest", lines + ["test basic map_shared", "basic map_shared failed: munmap returned -1"], Ending.FAILED)
     if stage < 8:
-        return run("mmapsharedtest", lines + SHARED[:1] + ["mmapsharedtest failure: page is not shared, pid=3"], Ending.FAILED)
+        failure = ["child: shared page failed: what the parent stored in page 0 is not seen", "shared_task: failed"]
+        return run("mmapsharedtest", lines + SHARED[:1] + failure, Ending.FAILED)
     return run("mmapsharedtest", lines + SHARED)
 
 

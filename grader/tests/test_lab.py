@@ -183,6 +183,11 @@ def test_every_line_is_one_that_its_program_prints():
                     assert tail in source(f"{evidence.program}.c"), f"{evidence.program}.c never prints {line}"
 
 
+def test_every_program_says_failures_as_the_file_has_it():
+    for program in syn.LAB.tests:
+        assert program.fails in source(f"{program.name}.c")
+
+
 def test_every_page_and_protected_pattern_is_there():
     for task in syn.LAB.tasks:
         assert (KIT / task.doc).is_file(), f"{task.doc} is missing"
