@@ -25,6 +25,7 @@ POLL = 0.05                     # seconds that one look at the console may wait
 FLOOD = 1 << 20                 # bytes of output that a run may print
 BOOT = 10.0                     # seconds that a boot may use
 IDLE = 2.5                      # seconds in a row without output and without anything to run: a deadlock
+LINE = 99                       # characters that a shell of this kind takes in one line
 SETTLE = 0.2                    # seconds in which nothing more comes after a panic
 PATIENCE = 20                   # wall seconds for each second of budget, before the grader itself gives up
 
@@ -95,7 +96,7 @@ class Meter:
     def __init__(self, pid):
         self.process = psutil.Process(pid)
         self.at = time.monotonic()
-        self.threads = {}           # thread id -> seconds that it ran or waited for a CPU
+        self.threads = {}           # what sample() said last
         self.cpu = 0.0
         self.idle = 0.0
         self.streak = 0.0           # idle seconds since it was last busy
@@ -107,37 +108,39 @@ class Meter:
 
     def update(self):
         """Measure what has passed since the last update, if that is long enough ago to tell."""
-        now = time.monotonic()
-        span = min(now - self.at, 10 * POLL)        # if it was longer, this process itself had to wait
-        if now - self.at < POLL / 2:
+        at = time.monotonic()
+        span = min(at - self.at, 10 * POLL)        # if it was longer, this process itself had to wait
+        if at - self.at < POLL / 2:
             return
-        self.at = now
+        self.at = at
         try:
             times = self.process.cpu_times()
         except psutil.NoSuchProcess:
             return                                  # it has just ended
         self.cpu = times.user + times.system
         threads = dict(sample(self.process.pid))
-        wanted = max((threads[tid] - self.threads.get(tid, 0.0) for tid in threads), default=span)
+        wanted = max((span if now is None else now - (self.threads.get(thread) or 0.0)
+                      for thread, now in threads.items()), default=span)
         self.threads = threads
         self.idle += max(0.0, span - wanted)
         self.streak = 0.0 if wanted > span / 2 else self.streak + span
 
 
 def sample(pid):
-    """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process."""
+    """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process.
+
+    None instead of seconds: it is in the host's disk, or stopped, and so has not chosen to rest."""
     for task in Path(f"/proc/{pid}/task").glob("*"):
         try:
             state, *fields = (task / "stat").read_text().rpartition(") ")[2].split()
             if SCHEDSTAT:
                 ran, waited, _ = (task / "schedstat").read_text().split()
-                seconds, wants = (int(ran) + int(waited)) / 1e9, state in "DT"
+                seconds, held = (int(ran) + int(waited)) / 1e9, state in "DT"
             else:
-                seconds, wants = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK"), state in "DTR"
+                seconds, held = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK"), state in "DTR"
         except (FileNotFoundError, ProcessLookupError):
             continue                                # it has just ended
-        # A thread in the host's disk, or stopped, has not chosen to rest: it counts as one that ran all the time.
-        yield task.name, time.monotonic() if wants else seconds
+        yield task.name, None if held else seconds
 
 
 class Guest:
@@ -173,8 +176,9 @@ class Guest:
         self.child.send(line + b"\n")
 
     def status(self):
-        """The exit status of a QEMU that has ended; -N if signal N killed it."""
-        self.child.wait()
+        """The exit status of a QEMU that has ended: -N if signal N killed it, None if it still runs."""
+        if self.child.isalive():
+            return None
         return self.child.exitstatus if self.child.signalstatus is None else -self.child.signalstatus
 
     def close(self):
@@ -223,7 +227,10 @@ class Run:
         one, two = secrets.token_hex(3), secrets.token_hex(3)
         self.typed = len(self.guest.text)
         self.tail = f"; echo {one}  {two} $?".encode()
-        self.guest.type(self.program.encode() + self.tail)
+        line = self.program.encode() + self.tail
+        if len(line) > LINE or not line.decode("ascii", "replace").isprintable():
+            raise CouldNotGrade(f"{self.program!r} can't be typed: too long, or with characters that no keyboard has")
+        self.guest.type(line)
         ending, why = self.watch(re.compile(rf"{one} {two} (\S*)\r?\n".encode()), self.budget)
         if ending is Ending.DIED:
             return ending, why, self.guest.status()
