@@ -11,11 +11,14 @@ from .tree import UNFINISHED
 
 COMPILERS = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc")
 TARGETS = ("kernel/kernel", "fs.img")
-ERROR = re.compile(r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.M)
-LINKER = re.compile(r"^(?:\S*ld: )?(?P<where>[^\s:]+(?::\d+)?):(?:\([^)]*\):)? "
+
+# How tools say what went wrong, the most telling first. `where` is FILE:LINE, `what` the rest of the line.
+COMPILER = re.compile(r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.M)
+LINKER = re.compile(r"^(?:\S*ld: )?(?:\S+\.o:)?(?P<where>[^\s:(]+(?::\d+)?):(?:\([^)]*\):)? "
                     r"(?P<what>undefined reference .*|multiple definition .*)$", re.M)
-MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+EITHER = re.compile(r"^(?P<what>(?:cc1|\S*ld): (?!warning|.* in function).*)$", re.M)
 MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?!\[)(?P<what>.*?)(?:\.  Stop\.)?$", re.M)
 
 LARGEST = 64 << 20              # bytes of a disk image
 BLOCK = 1024
@@ -66,7 +69,8 @@ def judge(tree, result):
     if result.cut:
         return failed(tree, result.output, f"make was stopped: {result.cut}", result.seconds)
     if result.status != 0:
-        return failed(tree, result.output, first_error(result.output), result.seconds)
+        error = first_error(result.output).replace(f"{tree.resolve()}/", "")
+        return failed(tree, result.output, error, result.seconds)
     for target in TARGETS:
         if not (tree / target).is_file():
             return failed(tree, result.output, f"make ended without an error, but did not make {target}", result.seconds)
@@ -83,11 +87,11 @@ def failed(tree, log, error, seconds):
 
 def first_error(log):
     """What went wrong first, in one line, from all that a failed make printed."""
-    for pattern in (ERROR, LINKER, MAKEFILE, MAKE):
+    for pattern in (COMPILER, LINKER, EITHER, MAKEFILE, MAKE):
         if found := pattern.search(log):
             return ": ".join(found.groupdict().values())
-    lines = log.split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "make failed and printed nothing")
+    lines = [line.strip() for line in log.split("\n") if line.strip() and not line.startswith("make")]
+    return lines[-1] if lines else "make failed and printed nothing"
 
 
 def root_directory(image):

@@ -39,8 +39,7 @@ def prepare(submission, scratch, protected, official):
         digest = hashlib.sha256()
         for name in sorted(mine):
             digest.update(f"{name}\0{len(mine[name])}\0".encode() + mine[name])
-        kept = {name: text for name, text in mine.items() if not matches(name, protected)}
-        synchronize(kept | theirs, scratch)
+        synchronize({name: text for name, text in mine.items() if not hides(name, theirs)} | theirs, scratch)
     except OSError as error:
         raise CouldNotGrade(f"can't copy the tree to {scratch}: {error}") from error
     return Tree(scratch, digest.hexdigest())
@@ -49,6 +48,13 @@ def prepare(submission, scratch, protected, official):
 def matches(name, patterns):
     """Whether a path relative to the tree matches one of the patterns."""
     return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def hides(name, official):
+    """Whether a path stands where an official file has a directory, or lies below where one has to be."""
+    parts = name.split("/")
+    return (any("/".join(parts[:length]) in official for length in range(1, len(parts)))
+            or any(other.startswith(name + "/") for other in official))
 
 
 def is_product(name):

@@ -70,7 +70,7 @@ def disk_image(names):
     """The bytes of a disk image whose root directory has these names, and nothing behind them."""
     entries = b"".join(struct.pack("<H14s", number + 2, name.encode()) for number, name in enumerate(names))
     inode = struct.pack("<hhhhI13I", 1, 0, 0, 1, len(entries), 4, *[0] * 12)
-    blocks = [b"", struct.pack("<8I", build.MAGIC, 5, 1, 16, 0, 2, 3, 4), bytes(64) + inode, b"", entries]
+    blocks = [b"", struct.pack("<8I", build.MAGIC, 5, 1, 16, 0, 2, 2, 3), bytes(64) + inode, b"", entries]
     return b"".join(block.ljust(build.BLOCK, b"\0") for block in blocks)
 
 
