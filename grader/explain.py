@@ -8,7 +8,7 @@ from grader.transcript import Ending
 CAUSES = {0xc: "an instruction fetch", 0xd: "a load", 0xf: "a store"}
 KERNEL = "kernel/kernel"
 NOISE = ("panic", "backtrace")      # functions on top of every backtrace
-SHOWN = 4                           # faults, or functions of a backtrace, that are told
+SHOWN = 6                           # faults, or functions of a backtrace, that are told
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,13 @@ def trouble(run, start, end, program, facts, mapped):
     then how the run ended, then a process that was killed."""
     lines = run.evidence[start:end]
     panic = events.panic(lines)
-    killed = events.faults(lines)
-    where = tuple(fault_place(f, program, facts, mapped) for f in killed[:SHOWN]) + panic_places(panic, facts)
-    said = next((at for at, line in enumerate(lines) if events.shows(line, program.fails)), None)
-    if said is not None and (panic is None or said < panic.at):
+    said = next((at for at, line in enumerate(lines) if events.shows(line, program.fails)), len(lines))
+    first = min(said, panic.at if panic else said)
+    killed = [fault for fault in events.faults(lines) if fault.at <= first]
+    where = tuple(fault_place(f, program, facts, mapped) for f in killed[:SHOWN])
+    if first == said < len(lines):
         return Trouble(f"{run.program} reports a failure", lines[said].strip(), where)
+    where += panic_places(panic, facts)
     if panic:
         return Trouble("the kernel panicked", panic.line, where)
     if run.ending not in (Ending.DONE, Ending.FAILED):
@@ -112,7 +114,8 @@ def panic_places(panic, facts):
     found = []
     for address in panic.addresses if panic else ():
         function, file, line = facts.places.get((KERNEL, address - 1), ("", "", 0))
-        if function not in NOISE:
+        again = found and function == found[-1].function    # a function that calls itself is told once
+        if function not in NOISE and not again:
             found.append(Place("called from" if found else "the panic", function, file, line))
     return tuple(found[:SHOWN])
 

@@ -255,41 +255,43 @@ def plain(line):
 
 
 def allowed_stages(kit=KIT):
-    """For each line of solution/ that counts, the set of stages that may hold it.
+    """For each line of solution/ that counts, the set of stages that may hold it; and which are declarations.
 
-    That a line stands in a stub allows it only if it is nowhere else: a stub gives no solution away."""
-    finished, stubs = {}, {}
+    That a line stands in a stub allows it only if it is nowhere else: a stub gives no solution away.
+    A declaration starts at the left margin."""
+    finished, stubs, declarations = {}, {}, set()
     for path, source in read_sources(kit).items():
         for line in read_lines(decode(source.content, path), f"solution/{path}"):
             code = plain(line.text)
             if code and not line.directive:
                 (stubs if line.stub else finished).setdefault(code, set()).update(range(line.low, line.high))
-    return stubs | finished
+                if not line.text[0].isspace():
+                    declarations.add(code)
+    return stubs | finished, declarations
 
 
 def find_leaks(stage, files, kit=KIT):
     """What in files does not belong into stage: one text for each line."""
-    allowed = allowed_stages(kit)
+    allowed, declarations = allowed_stages(kit)
     leaks = []
     for path, file in sorted(files.items()):
+        shown = declarations if path.endswith(".md") else ()      # a page may show them: they are the lab's interface
         for number, line in enumerate(file.content.decode().splitlines(), 1):
-            reason = misplaced(line, stage, allowed, is_page=path.endswith(".md"))
+            reason = misplaced(line, stage, allowed, shown)
             if reason:
                 leaks.append(f"{path}:{number}: {reason}: {line.strip()}")
     return leaks
 
 
-def misplaced(line, stage, allowed, is_page):
-    """Why line must not be in stage, or "".
-
-    A page may show declarations, which are the lab's interface, but no statement."""
+def misplaced(line, stage, allowed, shown):
+    """Why line must not be in stage, or "". allowed says which stages may hold a line; any may hold those that are shown."""
     if "LAB_TASK" in line or "#ifdef SOLUTION" in line:
         return "speaks of stages"
     if any(int(task) <= stage for task in TODO.findall(line)):
         return "stub of a task that is done"
     code = plain(line)
     stages = allowed.get(code)
-    if not stages or stage in stages or is_page and not line.startswith((" ", "\t")):
+    if not stages or stage in stages or code in shown:
         return ""
     return f"belongs to stage {min(stages)} and up" if min(stages) > stage else "belongs to earlier stages"
 

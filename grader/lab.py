@@ -31,6 +31,7 @@ class Section:
     program: str
     title: str                  # the line that it starts with; with ": OK" behind, the line that it ends with
     alone: bool = False         # the program runs it only where it is named
+    budget: float = 0.0         # CPU seconds that a run of it alone may use; 0: as many as the program
 
     @property
     def command(self):
@@ -47,7 +48,7 @@ class Section:
 class Rung:
     """A sign of how far a test program got, one of a ladder: a later rung shows all earlier ones.
 
-    Just one of prints, fault, inside and section may do to show it."""
+    Any one of prints, fault, inside (these in the program's default run) and sections shows it."""
 
     name: str
     program: str
@@ -121,11 +122,13 @@ class Lab:
 
     @property
     def programs(self):
-        """What to run first: a tuple of command lines, each for a fresh boot."""
+        """What to run first: a tuple of command lines, each for a fresh boot. What takes longest comes first."""
         if self.named:
             return tuple(s.command for s in self.sections if s.name in self.named)
-        wanted = {self.program_of(e) for e in self.asked_evidence()}
-        return tuple(p.name for p in self.tests if p.name in wanted)
+        evidence = self.asked_evidence()
+        wanted = {self.program_of(e) for e in evidence}
+        alone = tuple(s.command for s in self.sections if s.alone and s.name in {e.section for e in evidence})
+        return alone + tuple(p.name for p in self.tests if p.name in wanted)
 
     def followups(self, transcripts):
         """What to run next, given all transcripts so far: a tuple of command lines, never one that was run.
@@ -142,7 +145,8 @@ class Lab:
 
     def budget(self, command):
         """The CPU seconds that a run of command may use."""
-        return self.program_named(command.split()[0]).budget
+        section = next((s for s in self.sections if s.command == command), None)
+        return section.budget if section and section.budget else self.program_named(command.split()[0]).budget
 
     def narrow(self, task=None, sections=()):
         """The part of the lab that is one task, or the named sections.

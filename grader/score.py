@@ -205,7 +205,7 @@ def is_title(lab, section, line):
 
 
 def find_rung(case, name):
-    """The Finding for a rung: it, or a later one, in any run of its program."""
+    """The Finding for a rung: it, or a later one."""
     names = [rung.name for rung in case.lab.rungs]
     rung = case.lab.rungs[names.index(name)]
     runs = case.of(rung.program)
@@ -217,14 +217,16 @@ def find_rung(case, name):
 
 def on_rung(case, run, rung):
     """Whether a run shows a rung."""
+    if any(events.prints(run, case.lab.section_named(name).passed) for name in rung.sections):
+        return True
+    if run.program != rung.program:
+        return False        # a section by itself may do things in another order
     if any(events.prints(run, text) for text in rung.prints):
         return True
     low, high = case.lab.mapped
     if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):
         return True
-    if rung.inside and set(rung.inside) & set(explain.panic_functions(run, case.facts)):
-        return True
-    return any(events.prints(run, case.lab.section_named(name).passed) for name in rung.sections)
+    return bool(set(rung.inside) & set(explain.panic_functions(run, case.facts)))
 
 
 def find_text(case, evidence):

@@ -84,8 +84,8 @@ def paragraph(task):
         grid.add_row("Where", Text(in_source(place)))
     if task.hint:
         grid.add_row("Means", Text(task.hint))
-    for name, told in others(lost, first):
-        grid.add_row("Also", Text(f"{name}: {told}"))
+    for told, names in others(lost, first):
+        grid.add_row("Also", Text(f"{told}: {names}"))
     grid.add_row("Read", Text(task.doc))
     if task.command:
         grid.add_row("Try", Text(task.command, style="cyan"))
@@ -101,11 +101,12 @@ def in_source(place):
 
 
 def others(lost, first):
-    """(name, what was seen) of the parts that were lost beside the first; just the names of those lost with it."""
-    seen = {part.name: clean(part.line or part.why) for part in lost if part is not first}
-    same = [name for name, told in seen.items() if told == clean(first.line or first.why)]
-    told = [(name, text) for name, text in seen.items() if name not in same]
-    return told + ([("the same", "; ".join(same))] if same else [])
+    """(what was seen, where) of the parts that were lost beside the first, those that saw the same together."""
+    names = {}
+    for part in lost:
+        if part is not first:
+            names.setdefault(part.line or part.why, []).append(part.name)
+    return [("the same" if told == (first.line or first.why) else clean(told), "; ".join(same)) for told, same in names.items()]
 
 
 def total(grade):

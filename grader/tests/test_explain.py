@@ -100,6 +100,18 @@ def test_what_the_program_says_comes_before_a_later_panic():
     assert trouble.line.startswith("mmaptest failure: munmap (1)")
 
 
+def test_a_panic_after_the_programs_own_words_is_no_place_of_the_failure():
+    places = {(explain.KERNEL, 0x80000001): ("freewalk", "kernel/vm.c", 1)}
+    after = ["mmaptest failure: munmap (1), pid=3", *syn.FAULT, "panic: freewalk: leaf", "backtrace:", "0x80000002"]
+    assert told(syn.run("mmaptest", after, Ending.PANICKED), places).where == ()
+
+
+def test_a_function_that_calls_itself_is_told_once():
+    places = {(explain.KERNEL, a - 1): (name, "kernel/vm.c", a) for a, name in ((1, "panic"), (2, "freewalk"), (3, "freewalk"), (4, "kexit"))}
+    trouble = told(syn.run("mmaptest", ["panic: x", "backtrace:", "0x1", "0x2", "0x3", "0x4"], Ending.PANICKED), places)
+    assert [(p.what, p.function, p.line) for p in trouble.where] == [("the panic", "freewalk", 2), ("called from", "kexit", 4)]
+
+
 def test_a_panic_comes_before_what_the_program_says_later():
     assert told(syn.run("mmaptest", ["panic: x", "mmaptest failure: y"], Ending.PANICKED)).line == "panic: x"
 

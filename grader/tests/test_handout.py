@@ -211,6 +211,11 @@ def test_a_stub_in_a_later_stage_is_a_leak(kit):
     assert [leak.split(":")[2].strip() for leak in handout.find_leaks(7, files, kit)] == ["belongs to earlier stages", "stub of a task that is done"]
 
 
+def test_a_page_may_show_declarations(kit):
+    (kit / "docs/task3.md").write_text("    find_mapping(int a, int b)\n")
+    assert handout.stage_files(0, kit)
+
+
 def test_comments_and_trivial_lines_are_no_leaks(kit):
     change(kit, "solution/kernel/mmap.c", "  return search", "  // a secret told in a comment\n  return 0;\n  return search")
     files = {"x.c": handout.File(b"// a secret told in a comment\n  return 0;\n}\n")}

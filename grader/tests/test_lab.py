@@ -146,8 +146,13 @@ def test_no_followups_of_what_never_started():
 def test_a_task_runs_only_what_shows_it():
     assert syn.LAB.narrow(task=8).programs == ("mmapsharedtest",)
     part = syn.LAB.narrow(task=6)
-    assert part.programs == ("mmaptest",)
-    assert part.followups([syn.default_run(8)]) == ("mmaptest exit",)
+    assert part.programs == ("mmaptest exit", "mmaptest")
+    assert part.followups([syn.default_run(8), syn.section_run("exit", 8)]) == ()
+
+
+def test_a_section_can_have_a_budget_of_its_own():
+    assert syn.LAB.budget("mmaptest exit") == syn.named("exit").budget > syn.LAB.budget("mmaptest")
+    assert syn.LAB.budget("mmaptest fork") == syn.LAB.budget("mmaptest") == syn.LAB.program_named("mmaptest").budget
 
 
 # The real file, against the lab's programs and pages.

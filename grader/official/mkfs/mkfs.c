@@ -1,6 +1,6 @@
 // mkfs.c - builds a disk image: mkfs image file... puts each file into the root directory.
 //
-// The image is made in memory and written at the end, so a failure leaves no half image.
+// The image is made in memory and written at the end.
 // A name loses its directory and a leading underscore: user/_cat becomes cat.
 
 #include "mkfs/image.h"
@@ -159,15 +159,19 @@ write_bitmap(void)
     image[BBLOCK(b, super)][b % BPB / 8] |= 1 << (b % 8);
 }
 
+// The image appears under its name only when it is whole.
 static void
 write_image(const char *path)
 {
-  FILE *f = fopen(path, "wb");
+  char draft[4096];
+  if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
+    fail(path, "the name is too long");
+  FILE *f = fopen(draft, "wb");
   if (f == 0)
-    fail(path, "can't be created");
+    fail(draft, "can't be created");
   size_t n = fwrite(image, BSIZE, FSSIZE, f);
-  if (fclose(f) != 0 || n != FSSIZE) {
-    remove(path);
+  if (fclose(f) != 0 || n != FSSIZE || rename(draft, path) != 0) {
+    remove(draft);
     fail(path, "can't be written; is the disk full?");
   }
 }

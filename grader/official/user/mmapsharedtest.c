@@ -144,6 +144,16 @@ heard(void)
   return read(in, &c, 1) == 1;
 }
 
+// In the child: wait for the parent. If that has failed, and said so, there is nothing left to do.
+static void
+hear(void)
+{
+  if (heard())
+    return;
+  unmapall();
+  exit(1);
+}
+
 // The child has q, the file, and r, its page 1 once more, both through an open() of its own; and p from its parent.
 static void
 child(char *p)
@@ -154,16 +164,14 @@ child(char *p)
 
   printf("child mapped 0x%s\n", hex(q));
   tell();
-  if (!heard())
-    exit(1);
+  hear();
   expect(step, q + 10, 'P', "what the parent stored in page 0 is not seen");
   expect(step, q + PGSIZE + 10, 'P', "what the parent stored in page 1, and touched first, is not seen");
   expect(step, r + 10, 'P', "what the parent stored is not seen in a second mapping of the page");
   expect(step, q + PGSIZE + 11, 'b', "page 1 differs from the file");
   q[20] = r[20] = q[2 * PGSIZE + 20] = 'C';
   tell();
-  if (!heard())
-    exit(1);
+  hear();
   expect(step, p + 30, 'Q', "what the parent stored is not seen in the mapping that fork copied");
   expect(step, q + 2 * PGSIZE + 30, 'Q', "what the parent stored in page 2 is not seen");
   printf("child: shared page success\n");
@@ -211,7 +219,7 @@ parent(char *p)
 static void
 written(void)
 {
-  static char expected[PAGES][4] = { "PCQa", "PCbb", "cCQR" };
+  static char *expected[PAGES] = { "PCQa", "PCbb", "cCQR" };   // at 10, 20, 30 and 40
   int fd = open(NAME, O_RDONLY);
 
   for (int i = 0; i < PAGES; i++) {

@@ -32,6 +32,24 @@ check(int ok, char *what)
     fail(what);
 }
 
+// The n bytes at p are these; the first of them is called byte number at.
+static void
+compare(char *p, char *bytes, int n, int at, char *what)
+{
+  for (int i = 0; i < n; i++)
+    if (p[i] != bytes[i]) {
+      printf("mmaptest failure: %s: byte %d is 0x%x, not 0x%x, pid=%d\n",
+             what, at + i, (uchar)p[i], (uchar)bytes[i], getpid());
+      exit(1);
+    }
+}
+
+static void
+same(char *p, char *bytes, int n, char *what)
+{
+  compare(p, bytes, n, 0, what);
+}
+
 // ---- files
 
 // Fill buf with size bytes that tell one seed, page and position from another, then zeroes up to max.
@@ -89,7 +107,8 @@ begins(char *name, char *bytes, int n, char *what)
 
   for (int done = 0, step; done < n; done += step) {
     step = n - done < sizeof(block) ? n - done : sizeof(block);
-    check(read(fd, block, step) == step && memcmp(block, bytes + done, step) == 0, what);
+    check(read(fd, block, step) == step, what);
+    compare(block, bytes + done, step, done, what);
   }
   close(fd);
 }
@@ -138,12 +157,6 @@ static void
 unmap(char *p, int len)
 {
   check(munmap(p, len) == 0, "munmap");
-}
-
-static void
-same(char *p, char *bytes, int n, char *what)
-{
-  check(memcmp(p, bytes, n) == 0, what);
 }
 
 static int
@@ -343,12 +356,12 @@ openmodes(void)
   close(fd);
 }
 
-// System calls must not store where the process may not.
+// System calls must not store where the process may not. Page 0 was touched, page 1 never.
 static void
-kernelstores(void)
+kernelstores(int flags)
 {
   newfile2(7, PGSIZE);
-  char *p = mapfile1(2 * PGSIZE, PROT_READ, MAP_SHARED);
+  char *p = mapfile1(2 * PGSIZE, PROT_READ, flags);
   same(p, want, PGSIZE, "mapping differs from the file");
   int fd = opened(FILE2, O_RDONLY);
   check(read(fd, p, 100) != 100, "read() stores into a read-only page that was touched");
@@ -376,7 +389,8 @@ readonly(void)
 {
   newfile(6, 2 * PGSIZE);
   openmodes();
-  kernelstores();
+  kernelstores(MAP_SHARED);
+  kernelstores(MAP_PRIVATE);
 
   char *p = mapfile1(PGSIZE, PROT_NONE, MAP_PRIVATE);
   check(!readable(p), "a page with PROT_NONE can be read");

@@ -4,6 +4,8 @@
 //   job      = command { "|" command }
 //   command  = ( word { word } | "(" list ")" )  with redirections anywhere in it or behind it
 //   redirection = ( "<" | ">" | ">>" ) word
+//
+// The word $? stands for the exit status of the last job.
 #include "kernel/types.h"
 #include "kernel/param.h"
 #include "kernel/stat.h"
@@ -234,7 +236,8 @@ parseline(void)
 
 // ---- running
 
-static int input;   // where lines come from: 0, or the file of a script
+static int input;    // where lines come from: 0, or the file of a script
+static int status;   // exit status of the last job; -1 if it was killed
 
 static int runlist(struct job *list);
 
@@ -282,6 +285,24 @@ redirect(struct redirection *r)
   become(fd, r->operator == '<' ? 0 : 1);
 }
 
+// Put the status in place of each argument $?.
+static void
+expand(char **argv)
+{
+  static char digits[12];
+  char *first = &digits[sizeof(digits) - 1];
+  uint rest = status < 0 ? -status : status;
+
+  do
+    *--first = '0' + rest % 10;
+  while ((rest /= 10) > 0);
+  if (status < 0)
+    *--first = '-';
+  for (; *argv; argv++)
+    if (strcmp(*argv, "$?") == 0)
+      *argv = first;
+}
+
 // Turn this process, a child of the shell, into the command. A name without a '/'
 // that is not here may be in /, where the programs are.
 static void __attribute__((noreturn))
@@ -291,6 +312,7 @@ run(struct command *c)
     redirect(r);
   if (c->list)
     exit(runlist(c->list));
+  expand(c->argv);
   if (iscd(c))
     exit(changedir(c));
 
@@ -360,25 +382,23 @@ await(struct job *job)
   for (struct command *c = job->first; c; c = c->next)
     running += (c->pid > 0);
   while (running > 0) {
-    int status;
-    int pid = wait(&status);   // may be a job of the background, which ends here unseen
+    int xstatus;
+    int pid = wait(&xstatus);   // may be a job of the background, which ends here unseen
     for (struct command *c = job->first; c; c = c->next) {
       if (c->pid == pid) {
         running--;
         if (c->next == 0)
-          result = status;
+          result = xstatus;
       }
     }
   }
   return result;
 }
 
-// Returns the exit status of the last job.
+// Run the jobs, each when the one before it has ended or is in the background. Returns the status.
 static int
 runlist(struct job *list)
 {
-  int status = 0;
-
   for (struct job *job = list; job; job = job->next) {
     // cd must change the shell itself.
     if (iscd(job->first) && !job->first->next && !job->background) {
@@ -417,7 +437,6 @@ int
 main(int argc, char *argv[])
 {
   struct stat st;
-  int status = 0;
 
   if (argc > 1 && (input = open(argv[1], O_RDONLY)) < 0) {
     fprintf(2, "sh: cannot open %s\n", argv[1]);
@@ -435,8 +454,8 @@ main(int argc, char *argv[])
       write(2, "$ ", 2);
     if (readline() < 0)
       return status;
-    struct job *list = parseline();
-    if (list)
-      status = runlist(list);
+    runlist(parseline());
+    if (refused)
+      status = 2;
   }
 }

@@ -9,6 +9,7 @@
 #include "kernel/riscv.h"
 #include "kernel/memlayout.h"
 #include "kernel/vm.h"
+#include "kernel/syscall.h"
 #include "user/user.h"
 
 // A test runs in a process and a directory of its own, and passes if it returns.

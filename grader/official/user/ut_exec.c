@@ -147,7 +147,9 @@ exec_spoiled(void)
   spoil(&segment->memsz, 8, -1UL, "a size that wraps around");
   spoil(&segment->memsz, 8, 1UL << 37, "more memory than there is");
   spoil(&segment->vaddr, 8, segment->vaddr + 8, "an address that is not a page's");
+  segment->memsz += 2 * PGSIZE;
   spoil(&segment->vaddr, 8, -(uint64)PGSIZE, "an address that wraps around");
+  segment->memsz -= 2 * PGSIZE;
   spoil(&segment->vaddr, 8, MAXVA, "an address past the highest");
   spoil(&segment->vaddr, 8, TRAPFRAME, "the kernel's address");
   spoil(&segment->off, 8, 0x7ffff000, "a segment beyond the end of the file");

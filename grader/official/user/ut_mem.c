@@ -46,8 +46,10 @@ sbrk_steps(void)
   expect(sbrk(0) == start, "sbrk back to %p: the end is %p", start, sbrk(0));
   char *page = lastpage();
   zeroed(page, PGSIZE, "memory that was let go and taken again");
-  grow(-1);
-  touch((long)page);
+  paint(page, PGSIZE, 1, 0);
+  grow(-100);
+  grow(100);
+  painted(page, PGSIZE - 100, 1, 0, "page of which a part was let go");
 }
 
 // Sizes that can't be had change nothing.
@@ -57,9 +59,12 @@ sbrk_limits(void)
   char *page = lastpage();
   char *top = sbrk(0);
   paint(page, PGSIZE, 1, 0);
+  // To grow by too much fails; to shrink by more than there is changes nothing.
   static const int toomuch[] = {0x7fffffff, 1 << 30, 200 << 20, -0x7fffffff, -0x7fffffff - 1};
   for (int i = 0; i < COUNT(toomuch); i++) {
-    expect(sbrk(toomuch[i]) == SBRK_ERROR, "sbrk(%d): expected failure", toomuch[i]);
+    char *want = toomuch[i] > 0 ? SBRK_ERROR : top;
+    char *got = sbrk(toomuch[i]);
+    expect(got == want, "sbrk(%d) returned %p, expected %p", toomuch[i], got, want);
     expect(sbrk(0) == top, "the end moved from %p to %p after a failed sbrk", top, sbrk(0));
   }
   painted(page, PGSIZE, 1, 0, "heap");

@@ -279,13 +279,19 @@ static void
 kill_anywhere(void)
 {
   static const body states[] = {inpause, inread, inwrite, inwait, inforks, infiles, busy};
+  int started[2];
+  newpipe(started);
   for (int round = 0; round < 12; round++) {
     for (int i = 0; i < COUNT(states); i++) {
       int pid = child();
       if (pid == 0) {
+        mustwrite(started[1], "x", 1);
         states[i](round);
         exit(0);
       }
+      equal(read(started[0], buf, 1), 1, "read of a pipe");
+      if (round == 0)
+        pause(1);
       for (volatile int delay = round * 3000; delay > 0; delay--)
         ;
       equal(kill(pid), 0, "kill");
@@ -303,6 +309,21 @@ kill_newborn(void)
     if (pid == 0)
       busy(0);
     for (volatile int delay = round % 50 * 20; delay > 0; delay--)
+      ;
+    equal(kill(pid), 0, "kill");
+    ends(pid, -1);
+  }
+}
+
+// A process that never enters the kernel by itself.
+static void
+kill_spinning(void)
+{
+  for (int round = 0; round < 60; round++) {
+    int pid = child();
+    if (pid == 0)
+      spin(0);
+    for (volatile int delay = round % 20 * 500; delay > 0; delay--)
       ;
     equal(kill(pid), 0, "kill");
     ends(pid, -1);
@@ -431,6 +452,7 @@ struct test proc_tests[] = {
   QUICK(orphans_killed),
   QUICK(kill_anywhere),
   QUICK(kill_newborn),
+  QUICK(kill_spinning),
   QUICK(kill_together),
   QUICK(kill_nobody),
   QUICK(time_passes),

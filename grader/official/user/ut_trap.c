@@ -167,9 +167,9 @@ faults_together(void)
 }
 
 // Puts a value made from seed into every register, spins, so that interrupts come, and makes
-// a system call. Returns 0, or the number of a register that is no longer what it was
-// (sp, a0, a7 and t6 are not looked at: the code needs them).
-int carry(long seed, long spins);
+// a system call without arguments. Returns 0, or the number of a register that is no longer
+// what it was (sp, a0, a7 and t6 are not looked at: the code needs them).
+int carry(long seed, long spins, long call);
 
 asm(
   ".macro each what\n"
@@ -186,10 +186,10 @@ asm(
   "  each keep\n"
   "  sd a0, 80(sp)\n"
   "  mv t6, a1\n"
+  "  mv a7, a2\n"
   "  each put\n"
   "1: addi t6, t6, -1\n"
   "  bnez t6, 1b\n"
-  "  li a7, 11\n"             // getpid
   "  ecall\n"
   "  ld a0, 80(sp)\n"
   "  each check\n"
@@ -205,13 +205,26 @@ carryon(long who)
 {
   for (int start = uptime(); uptime() - start < 3;)
     for (int i = 0; i < 20; i++)
-      equal(carry((who + 1) << 40, 1 + i * i * 100), 0, "register that a trap changed");
+      equal(carry((who + 1) << 40, 1 + i * i * 100, SYS_getpid), 0, "register that a trap changed");
 }
 
 static void
 registers_survive(void)
 {
   crowd(6, carryon);
+}
+
+// A child begins with its parent's registers.
+static void
+registers_forked(void)
+{
+  for (int i = 0; i < 10; i++) {
+    int parent = getpid();
+    equal(carry(i << 20, 1, SYS_fork), 0, "register that fork changed");
+    if (getpid() != parent)
+      exit(0);
+    endall(1);
+  }
 }
 
 struct test trap_tests[] = {
@@ -225,5 +238,6 @@ struct test trap_tests[] = {
   QUICK(stack_elsewhere),
   QUICK(faults_together),
   QUICK(registers_survive),
+  QUICK(registers_forked),
   END_OF_TESTS
 };

@@ -1,0 +1,220 @@
+// bench.c - does one operation N times and prints what the clock says before and after: `bench NAME N TICKS TICKS`.
+//
+// Two runs with different N give the cost of one operation. Under QEMU's -icount shift=0 the clock counts
+// instructions, 100 to a tick.
+#include "kernel/types.h"
+#include "kernel/fcntl.h"
+#include "user/user.h"
+
+#define PAGE 4096
+
+static uint64 begin, end;   // what the clock said
+
+static void
+check(int ok, const char *what)
+{
+  if (!ok) {
+    printf("bench: %s failed\n", what);
+    exit(1);
+  }
+}
+
+// The null system call.
+static void
+null(int n)
+{
+  while (n-- > 0)
+    getpid();
+}
+
+static void
+forkexitwait(int n)
+{
+  while (n-- > 0) {
+    int pid = fork();
+    if (pid == 0)
+      exit(0);
+    check(pid > 0 && wait(0) == pid, "fork");
+  }
+}
+
+static uint64
+now(void)
+{
+  uint64 ticks;
+  asm volatile("rdtime %0" : "=r"(ticks));
+  return ticks;
+}
+
+// The digits of n; the buffer must have room for 20, and a zero behind them.
+static char *
+decimal(uint64 n, char *buffer)
+{
+  char *first = buffer + 20;
+  *first = 0;
+  do {
+    *--first = '0' + n % 10;
+  } while ((n /= 10) > 0);
+  return first;
+}
+
+// This program executes itself: n times, counting down in its argument, with the time of the start behind it.
+static void
+execself(int n)
+{
+  char left[21], began[21];
+  char *argv[] = { "bench", "exec", decimal(n - 1, left), decimal(begin, began), 0 };
+
+  if (n == 0)
+    return;
+  exec(argv[0], argv);
+  check(0, "exec");
+}
+
+// Touch n pages of lazily allocated memory, 256 at a time.
+static void
+lazyfault(int n)
+{
+  while (n > 0) {
+    int pages = n < 256 ? n : 256;
+    char *p = sbrklazy(pages * PAGE);
+    check(p != SBRK_ERROR, "sbrklazy");
+    for (int i = 0; i < pages; i++)
+      p[i * PAGE] = 1;
+    sbrk(-pages * PAGE);
+    n -= pages;
+  }
+}
+
+// A file of n pages, for the operations that map one.
+static int
+makefile(int pages)
+{
+  static char page[PAGE];
+  int fd = open("bench.tmp", O_CREATE | O_RDWR | O_TRUNC);
+
+  check(fd >= 0, "create");
+  for (int i = 0; i < pages; i++)
+    check(write(fd, page, PAGE) == PAGE, "write");
+  return fd;
+}
+
+// Touch n pages of a mapped file, 32 at a time; its blocks are in the buffer cache.
+static void
+filefault(int n)
+{
+  int fd = makefile(32);
+
+  begin = now();
+  while (n > 0) {
+    int pages = n < 32 ? n : 32;
+    char *p = mmap(0, pages * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    check(p != (char *)-1, "mmap");
+    for (int i = 0; i < pages; i++)
+      *(volatile char *)(p + i * PAGE);
+    check(munmap(p, pages * PAGE) == 0, "munmap");
+    n -= pages;
+  }
+  end = now();
+  unlink("bench.tmp");
+}
+
+// mmap and munmap without touching the page.
+static void
+mapunmap(int n)
+{
+  int fd = makefile(1);
+
+  begin = now();
+  while (n-- > 0) {
+    char *p = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    check(p != (char *)-1 && munmap(p, PAGE) == 0, "mmap");
+  }
+  end = now();
+  unlink("bench.tmp");
+}
+
+// 1 MB: four files of 256 KB, since a file can't be larger than 268 KB.
+static void
+write1m(int n)
+{
+  static char data[8192];
+  char name[] = "bench0.tmp";
+
+  while (n-- > 0) {
+    for (name[5] = '0'; name[5] < '4'; name[5]++) {
+      int fd = open(name, O_CREATE | O_WRONLY | O_TRUNC);
+      check(fd >= 0, "create");
+      for (int i = 0; i < 256 * 1024 / sizeof(data); i++)
+        check(write(fd, data, sizeof(data)) == sizeof(data), "write");
+      close(fd);
+    }
+  }
+  for (name[5] = '0'; name[5] < '4'; name[5]++)
+    unlink(name);
+}
+
+// A byte to a child and back.
+static void
+pipetrip(int n)
+{
+  int there[2], back[2];
+  char c = 'x';
+
+  check(pipe(there) == 0 && pipe(back) == 0, "pipe");
+  int pid = fork();
+  check(pid >= 0, "fork");
+  if (pid == 0) {
+    close(there[1]);
+    while (read(there[0], &c, 1) == 1)
+      write(back[1], &c, 1);
+    exit(0);
+  }
+  while (n-- > 0)
+    check(write(there[1], &c, 1) == 1 && read(back[0], &c, 1) == 1, "round trip");
+  close(there[1]);
+  wait(0);
+}
+
+static const struct {
+  const char *name;
+  void (*run)(int n);
+} operations[] = {
+  { "null", null },
+  { "fork", forkexitwait },
+  { "exec", execself },
+  { "lazyfault", lazyfault },
+  { "filefault", filefault },
+  { "mmap", mapunmap },
+  { "write1m", write1m },
+  { "pipe", pipetrip },
+};
+
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static uint64
+number(const char *digits)
+{
+  uint64 n = 0;
+  while (*digits >= '0' && *digits <= '9')
+    n = n * 10 + *digits++ - '0';
+  return n;
+}
+
+int
+main(int argc, char *argv[])
+{
+  for (int i = 0; argc >= 3 && i < OPERATIONS; i++) {
+    if (strcmp(argv[1], operations[i].name) == 0) {
+      begin = argc > 3 ? number(argv[3]) : now();
+      operations[i].run(atoi(argv[2]));
+      printf("bench %s %s %lu %lu\n", argv[1], argv[2], begin, end ? end : now());
+      return 0;
+    }
+  }
+  fprintf(2, "usage: bench NAME N, where NAME is one of");
+  for (int i = 0; i < OPERATIONS; i++)
+    fprintf(2, " %s", operations[i].name);
+  fprintf(2, "\n");
+  return 1;
+}
