@@ -36,7 +36,7 @@ def gather(build, transcripts):
 
 def ask(elf, table, addresses):
     """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
-    request = json.dumps({"elf": str(elf), "table": table, "addresses": sorted(addresses)})
+    request = json.dumps({"elf": str(elf.resolve()), "table": table, "addresses": sorted(addresses)})
     result = sandbox.run([sys.executable, "-m", "grader.elfread", request], HOME, LIMITS)
     if result.status != 0 or result.cut:
         return {}
