@@ -198,6 +198,7 @@ class Run:
         self.tail = b""             # the end of the typed line
         self.shown = 0              # how much of the text show() has been given
         self.found = None           # the match of what was waited for
+        self.boot_seconds = 0.0
 
     def transcript(self, path):
         """Boot, type, watch; return the Transcript."""
@@ -211,7 +212,7 @@ class Run:
         lines = clean(text)
         first = text.count(b"\n", 0, self.output()) if booted else len(lines)
         return Transcript(self.program, ending, why, booted, lines, min(first, len(lines)), status,
-                          time.monotonic() - self.guest.started, self.guest.meter.cpu, path)
+                          time.monotonic() - self.guest.started, self.guest.meter.cpu, path, self.boot_seconds)
 
     def output(self):
         """Where in the text the program's output begins: behind the echo of the typed line."""
@@ -226,6 +227,7 @@ class Run:
         """
         one, two = secrets.token_hex(3), secrets.token_hex(3)
         self.typed = len(self.guest.text)
+        self.boot_seconds = time.monotonic() - self.guest.started
         self.tail = f"; echo {one}  {two} $?".encode()
         line = self.program.encode() + self.tail
         if len(line) > LINE or not line.decode("ascii", "replace").isprintable():

@@ -35,6 +35,7 @@ class Transcript:
     seconds: float                  # wall time, from the start of QEMU
     cpu_seconds: float              # CPU time that QEMU used, over all its threads
     path: str                       # the file that holds the transcript, "" where none was written
+    boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
 
     @property
     def evidence(self):
