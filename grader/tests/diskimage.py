@@ -84,7 +84,7 @@ class DiskImage:
     def set_entry(self, inum, index, number, name):
         """Replace the entry at a place of a directory."""
         where, within = divmod(index * DIRENT.size, BSIZE)
-        DIRENT.pack_into(self.data, self.blocks(inum)[where] * BSIZE + within, number, name.encode())
+        DIRENT.pack_into(self.data, self.blocks(inum)[where] * BSIZE + within, number, name.encode(errors="surrogateescape"))
 
     def lookup(self, path):
         """The inode number of a path from the root, or None."""

@@ -38,15 +38,19 @@ def tree(tmp_path_factory):
 
 
 class Machine:
-    """QEMU with a disk image; out is all it printed."""
+    """QEMU with a disk image; out is all it printed.
 
-    def __init__(self, tree, image):
+    iops: disk requests per second at most, 0 for no limit. On a slow disk a kill at a random moment hits
+    every point between two requests alike, even those that a fast disk passes in no time.
+    """
+
+    def __init__(self, tree, image, iops=0):
         self.out = ""
         self.qemu = pexpect.spawn(
             "qemu-system-riscv64",
             ["-machine", "virt", "-bios", "none", "-kernel", str(tree / "kernel/kernel"), "-m", "128M",
              "-smp", "3", "-nographic", "-global", "virtio-mmio.force-legacy=false",
-             "-drive", f"file={image},if=none,format=raw,id=x0",
+             "-drive", f"file={image},if=none,format=raw,id=x0,throttling.iops-total={iops}",
              "-device", "virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0"],
             timeout=BOOT_SECONDS, encoding="utf-8", codec_errors="replace", maxread=65536)
         self.qemu.delaybeforesend = None
@@ -131,17 +135,18 @@ def test_crash(tree, tmp_path, seed):
     image = tmp_path / "fs.img"
     shutil.copy(tree / "crash.img", image)
 
-    machine = Machine(tree, image)
+    iops = chance.choice([0, 150, 150])
+    machine = Machine(tree, image, iops)
     machine.prompt()
     command = chance.choice(LOADS).format(seed=seed)
     when = chance.uniform(0.05, 3)
-    print(f"seed {seed}: {command}, killed after {when:.3f} s")
+    print(f"seed {seed}: {command}, killed after {when:.3f} s, {iops or 'unlimited'} disk requests per second")
     machine.run_until(command, when)
     said = claims(machine.out)
     fsck(tree, image, "-o")
 
     if chance.random() < 0.5:
-        machine = Machine(tree, image)
+        machine = Machine(tree, image, iops)
         machine.watch(chance.uniform(0.05, 0.5))
         machine.kill()
         fsck(tree, image, "-o")

@@ -153,6 +153,7 @@ DAMAGE = {
     "two dots": (lambda d: append_entry(d, SUB, SUB, "."), "directory 4: two entries are called '.'"),
     "same name twice": (lambda d: append_entry(d, ROOT, SMALL, "big"), "directory 1: two entries are called 'big'"),
     "name with a slash": (lambda d: append_entry(d, ROOT, SMALL, "a/b"), "has the bad name 'a/b'"),
+    "unprintable name": (lambda d: append_entry(d, SUB, 77, "\x1b[7\udcff"), "'?[7?' leads to inode 77"),
     "empty name": (lambda d: append_entry(d, ROOT, SMALL, ""), "entry for inode 2 has the bad name ''"),
     "entry of a free inode": (lambda d: append_entry(d, SUB, 77, "x"), "'x' leads to inode 77, which is not in use"),
     "entry past the inodes": (lambda d: append_entry(d, SUB, 60000, "x"), "'x' leads to inode 60000, which is not"),

@@ -39,6 +39,15 @@ content_byte(int seed, int i)
   return seed + 7 * i + 13 * (i / 256);
 }
 
+// How long a file becomes, or by how much longer, where there is room for max bytes. Mostly short:
+// many small changes meet more of what can go wrong than a few long ones.
+static int
+length(int max)
+{
+  int most = below(4) ? 2500 : MAXSIZE;
+  return below(most < max ? most : max);
+}
+
 static void
 must(int ok, const char *what, struct entry *e)
 {
@@ -81,7 +90,7 @@ rewrite(struct entry *e)
   e->kind = FILE;
   e->size = 0;
   e->seed = below(256);
-  extend(e, fd, below(MAXSIZE));
+  extend(e, fd, length(MAXSIZE));
   close(fd);
 }
 
@@ -92,7 +101,7 @@ append(struct entry *e)
   must(fd >= 0, "open", e);
   for (int left = e->size; left > 0; )
     left -= read(fd, data, left);
-  extend(e, fd, below(MAXSIZE - e->size));
+  extend(e, fd, length(MAXSIZE - e->size));
   close(fd);
 }
 
