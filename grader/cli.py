@@ -63,7 +63,7 @@ def grade_command(options):
     if options.format == "json":
         print(json.render(grade))
     else:
-        text.render(grade)
+        text.render(grade, sys.stdout)
     return grade.status
 
 

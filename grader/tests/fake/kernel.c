@@ -1,7 +1,7 @@
 // kernel.c - a stand-in for a kernel: it prints what script.h says, and has a shell that "runs" what script.h lists.
 //
 // script.h defines BOOT, the text that is printed before the shell starts, and PROGRAMS, rows of
-// {"what is typed", "what is printed", "what $? becomes"}. These characters in a text are orders:
+// {"what is typed", "what is printed", "what $? becomes"}; arguments may follow what is typed. These characters in a text are orders:
 #define BUSY  '\1'   // compute for ever
 #define IDLE  '\2'   // wait for interrupts for ever; ten of them come each second
 #define FLOOD '\3'   // print for ever
@@ -123,8 +123,12 @@ shell(char *line)
   unsigned n = sizeof programs / sizeof programs[0];
   for (unsigned i = 0; i < n; i++) {
     const char *behind = skip(line, programs[i].name, ';');
+    if (!behind)
+      behind = skip(line, programs[i].name, ' ');
     if (behind) {
       rest = behind;
+      while (*rest && *rest != ';')
+        rest++;
       perform(programs[i].prints);
       status = programs[i].status;
       break;
