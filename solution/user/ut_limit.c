@@ -48,8 +48,7 @@ memory_lazy(void)
 {
   char *mine = lastpage();
   paint(mine, PGSIZE, 1, 0);
-  for (int round = 0; round < 2; round++)
-    dies(touchpages, RAMPAGES, "use of more pages than there are:");
+  dies(touchpages, RAMPAGES, "use of more pages than there are:");
   painted(mine, PGSIZE, 1, 0, "memory of the parent");
 }
 
@@ -385,7 +384,7 @@ blocks_race(void)
 struct test limit_tests[] = {
   QUICK(memory_eager),
   QUICK(memory_lazy),
-  QUICK(memory_race),
+  SLOW(memory_race),
   QUICK(memory_for_results),
   QUICK(memory_fork),
   QUICK(memory_exec),
@@ -396,6 +395,6 @@ struct test limit_tests[] = {
   QUICK(inodes),
   QUICK(blocks),
   QUICK(last_block),
-  QUICK(blocks_race),
+  SLOW(blocks_race),
   END_OF_TESTS
 };
