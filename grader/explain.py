@@ -81,11 +81,16 @@ def trouble(run, start, end, program, facts, mapped):
     where += panic_places(panic, facts)
     if panic:
         return Trouble("the kernel panicked", panic.line, where)
-    if run.ending not in (Ending.DONE, Ending.FAILED):
+    if not ended(run):
         return Trouble(f"{run.ending.value}: {run.why}", last_line(lines), where)
     if killed:
         return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)
+
+
+def ended(run):
+    """Whether the program of a run ended by itself, well or not."""
+    return run.booted and run.ending in (Ending.DONE, Ending.FAILED)
 
 
 def last_line(lines):
@@ -117,7 +122,8 @@ def panic_places(panic, facts):
         again = found and function == found[-1].function    # a function that calls itself is told once
         if function not in NOISE and not again:
             found.append(Place("called from" if found else "the panic", function, file, line))
-    return tuple(found[:SHOWN])
+    last = max((n for n, place in enumerate(found) if place.function), default=0)     # what is below is no kernel code
+    return tuple(found[:last + 1][:SHOWN])
 
 
 def meaning(lab, task, trouble, default):

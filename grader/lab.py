@@ -48,13 +48,14 @@ class Section:
 class Rung:
     """A sign of how far a test program got, one of a ladder: a later rung shows all earlier ones.
 
-    Any one of prints, fault, inside (these in the program's default run) and sections shows it."""
+    Any one of prints, fault, inside, stops (these in the program's default run) and sections shows it."""
 
     name: str
     program: str
     prints: tuple[str, ...] = ()        # any of these lines
     fault: str = ""                     # a user page fault: "mapped", in the range of mappings, or "any"
     inside: tuple[str, ...] = ()        # a panic in any of these kernel functions
+    stops: bool = False                 # no end by itself: the kernel panicked, hung, flooded the console or died
     sections: tuple[str, ...] = ()      # any of these sections passed
 
 
@@ -309,8 +310,8 @@ def name_faults(lab):
         for name in rung.sections:
             if name not in sections:
                 yield f"[[rung]] {rung.name}: sections: no [[section]] is called {name!r}"
-        if not (rung.prints or rung.fault or rung.inside or rung.sections):
-            yield f"[[rung]] {rung.name}: nothing shows it; give prints, fault, inside or sections"
+        if not (rung.prints or rung.fault or rung.inside or rung.stops or rung.sections):
+            yield f"[[rung]] {rung.name}: nothing shows it; give prints, fault, inside, stops or sections"
         if rung.fault not in ("", "mapped", "any"):
             yield f"[[rung]] {rung.name}: fault must be 'mapped' or 'any', not {rung.fault!r}"
 

@@ -221,7 +221,7 @@ def on_rung(case, run, rung):
         return True
     if run.program != rung.program:
         return False        # a section by itself may do things in another order
-    if any(events.prints(run, text) for text in rung.prints):
+    if any(events.prints(run, text) for text in rung.prints) or rung.stops and not explain.ended(run):
         return True
     low, high = case.lab.mapped
     if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):

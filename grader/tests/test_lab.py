@@ -193,6 +193,14 @@ def test_every_program_says_failures_as_the_file_has_it():
         assert program.fails in source(f"{program.name}.c")
 
 
+def test_every_panic_is_one_of_the_kernels():
+    panics = [text for path in (KIT / "solution/kernel").glob("*.c") for text in re.findall(r'panic\("([^"]*)"', path.read_text())]
+    for meaning in syn.LAB.meanings:
+        if meaning.text.startswith("panic: "):
+            text = meaning.text.removeprefix("panic: ").replace("kfree:", "%s:")
+            assert any(panic.startswith(text) for panic in panics), f"no panic in the kernel says {meaning.text!r}"
+
+
 def test_every_page_and_protected_pattern_is_there():
     for task in syn.LAB.tasks:
         assert (KIT / task.doc).is_file(), f"{task.doc} is missing"

@@ -109,16 +109,27 @@ def test_a_section_by_itself_that_munmaps_untouched_memory_shows_no_page_faults(
 
 
 def test_a_panic_inside_munmap_shows_that_page_faults_work():
-    lines = ["test basic mmap", "panic: uvmunmap: not mapped", "backtrace:", "0x0000000080001002", "0x0000000080002004"]
+    lines = ["test basic mmap", "panic: kfree: page 0x80001000 is free already", "backtrace:", "0x0000000080001002", "0x0000000080002004"]
     runs = [syn.run("mmaptest", lines, Ending.PANICKED), syn.shared_run(3)]
     runs += [syn.section_run(c.split()[1], 3) for c in syn.LAB.followups(runs)]
     places = {(KERNEL, 0x80001001): ("panic", "kernel/printf.c", 9), (KERNEL, 0x80002003): ("sys_munmap", "kernel/sysfile.c", 512)}
     result = grade(4, runs=runs, facts=Facts(table="t", places=places))
     assert task(result, 4).outcome == Outcome.PASSED
     lost = task(result, 5)
-    assert lost.line == "panic: uvmunmap: not mapped" and "never touched" in lost.hint
+    assert lost.line == "panic: kfree: page 0x80001000 is free already" and "freed twice" in lost.hint
     assert [(p.function, p.file, p.line) for p in lost.where if p.what == "the panic"] == [("sys_munmap", "kernel/sysfile.c", 512)]
     assert task(grade(4, runs=runs), 4).outcome != Outcome.PASSED     # the same without a readable backtrace
+
+
+def test_a_hang_at_the_first_touch_loses_task_4_alone_where_the_table_fills():
+    def hung(command, titles):
+        return syn.run(command, titles, Ending.HUNG_BUSY, "no end after 8 s")
+    runs = [hung("mmaptest", ["test basic mmap"]), hung("mmapsharedtest", syn.shared_run(3).evidence[:5])]
+    runs += [syn.section_run("table", 8)] + [hung(s.command, [s.title]) for s in syn.SECTIONS[1:]] + [hung("mmaptest exit", ["test exit"])]
+    result = grade(4, runs=runs)
+    assert [t.number for t in result.tasks if t.outcome == Outcome.PASSED] == [1, 2, 3]
+    assert task(result, 4).outcome == Outcome.FAILED and "loops" in task(result, 4).hint
+    assert {task(result, n).blocked_by for n in (5, 6, 7, 8)} == {4}
 
 
 def test_a_fault_outside_the_range_of_mappings_is_no_mapping():

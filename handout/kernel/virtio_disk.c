@@ -36,7 +36,6 @@ static struct {
   int             nfree;      // free descriptors, linked by ->next
   int             firstfree;
   int             starved;    // processes that wait for descriptors
-  int             unheard;    // requests the device was not told of yet
   ushort          seen;       // used-ring entries that were handled
   uint            maxrun;
 } disk;
@@ -117,13 +116,11 @@ virtio_disk_init(void)
   slot->status |= STATUS_READY;
 }
 
-// Tell the device of the requests that were queued since the last time. disk.lock is held.
+// Tell the device to look at the queue. Best done without disk.lock: a store to a device
+// register can take QEMU long, and other harts would spin meanwhile.
 static void
 ring_doorbell(void)
 {
-  if (disk.unheard == 0)
-    return;
-  disk.unheard = 0;
   __sync_synchronize();
   slot->notify = 0;
 }
@@ -173,7 +170,6 @@ submit(struct buf **bufs, int n, uint block, int write)
   queue.avail.ring[queue.avail.idx % QSIZE] = first;
   __sync_synchronize();   // the device must not see the new idx before what it stands for
   queue.avail.idx++;
-  disk.unheard++;
 }
 
 // How many of the n buffers, from the first on, have adjacent block numbers.
@@ -194,8 +190,8 @@ start(struct buf **bufs, int n, int write)
     run = runlength(bufs, n);
     submit(bufs, run, bufs[0]->blockno, write);
   }
-  ring_doorbell();
   release(&disk.lock);
+  ring_doorbell();
 }
 
 // Start reading n buffers, each from its own block. Runs of adjacent blocks become one request.
@@ -222,8 +218,8 @@ disk_write_at(struct buf **bufs, int n, uint where)
     run = n < disk.maxrun ? n : disk.maxrun;
     submit(bufs, run, where, 1);
   }
-  ring_doorbell();
   release(&disk.lock);
+  ring_doorbell();
 }
 
 // Sleep until b is neither being read nor being written. The caller holds no spinlock.
@@ -270,13 +266,13 @@ finish(int first)
   give_back(first);
 }
 
-// The disk's interrupt: finish what the device has done.
+// The disk's interrupt, on one hart at a time: finish what the device has done.
 void
 virtio_disk_intr(void)
 {
-  acquire(&disk.lock);
   slot->intr_ack = slot->intr_status;   // first, lest a request done from here on go unnoticed
   __sync_synchronize();
+  acquire(&disk.lock);
   volatile ushort *done = &queue.used.idx;
   while (disk.seen != *done) {
     __sync_synchronize();   // the entry is read after the idx that announces it

@@ -126,7 +126,7 @@ dir_read(void)
 static void
 dir_big(void)
 {
-  enum { N = 400 };
+  enum { N = 300 };
   save("f", 1, 10);
   for (int i = 0; i < N; i++)
     equal(link("f", numbered("x", i)), 0, "link");
@@ -235,7 +235,7 @@ dir_gone_above(void)
 static void
 upanddown(long who)
 {
-  for (int i = 0; i < 60; i++) {
+  for (int i = 0; i < 30; i++) {
     if (who < 2) {
       mkdir("d");
       mkdir("d/e");

@@ -305,7 +305,7 @@ device_rules(void)
 static void
 many_files(void)
 {
-  for (int round = 0; round < 4; round++) {
+  for (int round = 0; round < 3; round++) {
     for (int i = 0; i < 50; i++)
       save(numbered("m", i), i + round, 10 + i * 37);
     for (int i = 0; i < 50; i++)

@@ -203,7 +203,7 @@ asm(
 static void
 carryon(long who)
 {
-  for (int start = uptime(); uptime() - start < 3;)
+  for (int start = uptime(); uptime() - start < 2;)
     for (int i = 0; i < 20; i++)
       equal(carry((who + 1) << 40, 1 + i * i * 100, SYS_getpid), 0, "register that a trap changed");
 }

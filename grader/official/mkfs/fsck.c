@@ -235,6 +235,17 @@ named(const struct dirent *e, const char *name)
   return strncmp(e->name, name, DIRSIZ) == 0;
 }
 
+// A name as it can be shown: bytes that are no printable ASCII become question marks.
+// Good until the next call.
+static const char *
+shown(const struct dirent *e)
+{
+  static char text[DIRSIZ + 1];
+  for (int i = 0; i < DIRSIZ; i++)
+    text[i] = e->name[i] == 0 || (e->name[i] >= ' ' && e->name[i] <= '~') ? e->name[i] : '?';
+  return text;
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -266,9 +277,9 @@ static void
 check_entry(uint dir, const struct dirent *e)
 {
   if (e->name[0] == 0 || memchr(e->name, '/', DIRSIZ))
-    problem("directory %u: entry for inode %u has the bad name '%.14s'", dir, e->inum, e->name);
+    problem("directory %u: entry for inode %u has the bad name '%s'", dir, e->inum, shown(e));
   if (!in_use(e->inum)) {
-    problem("directory %u: '%.14s' leads to inode %u, which is not in use", dir, e->name, e->inum);
+    problem("directory %u: '%s' leads to inode %u, which is not in use", dir, shown(e), e->inum);
     return;
   }
   if (named(e, ".")) {
@@ -279,12 +290,12 @@ check_entry(uint dir, const struct dirent *e)
   if (inode(dir)->nlink == 0) {
     // A removed directory, which may be some process's: its ".." no longer counts.
     if (!named(e, ".."))
-      problem("directory %u: was removed, but has an entry '%.14s'", dir, e->name);
+      problem("directory %u: was removed, but has an entry '%s'", dir, shown(e));
     return;
   }
   links[e->inum]++;
   if (!named(e, "..") && e->inum == ROOTINO)
-    problem("directory %u: '%.14s' leads to the root", dir, e->name);
+    problem("directory %u: '%s' leads to the root", dir, shown(e));
 }
 
 static void
@@ -298,7 +309,7 @@ check_directory(uint dir)
     dotdot += named(&list[i], "..");
     check_entry(dir, &list[i]);
     if (i > 0 && by_name(&list[i - 1], &list[i]) == 0)
-      problem("directory %u: two entries are called '%.14s'", dir, list[i].name);
+      problem("directory %u: two entries are called '%s'", dir, shown(&list[i]));
   }
   if (!dot)
     problem("directory %u: has no '.'", dir);
@@ -321,7 +332,7 @@ reach(uint dir, uint parent)
     if (named(&list[i], ".") || named(&list[i], "..") || !in_use(inum))
       continue;
     if (is_dir(inum) && reached[inum])
-      problem("directory %u: has a second name, '%.14s' in directory %u", inum, list[i].name, dir);
+      problem("directory %u: has a second name, '%s' in directory %u", inum, shown(&list[i]), dir);
     else if (is_dir(inum))
       reach(inum, dir);
     reached[inum] = 1;

@@ -345,7 +345,9 @@ openmodes(void)
   int fd = opened(FILE1, O_RDONLY);
   refused("mmap of a read-only file accepts PROT_READ | PROT_WRITE, MAP_SHARED", fd, 0, PGSIZE, RDWR, MAP_SHARED);
   refused("mmap of a read-only file accepts PROT_WRITE, MAP_SHARED", fd, 0, PGSIZE, PROT_WRITE, MAP_SHARED);
-  unmap(map("mmap of a read-only file, MAP_SHARED", fd, 0, PGSIZE, PROT_READ, MAP_SHARED), PGSIZE);
+  char *p = map("mmap of a read-only file, MAP_SHARED", fd, 0, PGSIZE, PROT_READ, MAP_SHARED);
+  check(p[0] == want[0], "mapping differs from the file");
+  unmap(p, PGSIZE);
   close(fd);
 
   fd = opened(FILE1, O_WRONLY);
@@ -536,15 +538,15 @@ nevertouched(void)
 {
   newfile(14, 3 * PGSIZE);
   char *p = mapfile1(3 * PGSIZE, RDWR, MAP_SHARED);
-  unmap(p, 3 * PGSIZE);
-  holds(FILE1, want, 3 * PGSIZE, "munmap of pages never touched changed the file");
-
-  p = mapfile1(3 * PGSIZE, RDWR, MAP_SHARED);
   p[2 * PGSIZE + 1] = want[2 * PGSIZE + 1] = 'u';
   unmap(p, PGSIZE);
   same(p + PGSIZE, want + PGSIZE, 2 * PGSIZE, "after munmap of page 0, page 1 is not the file's");
   unmap(p + PGSIZE, 2 * PGSIZE);
   holds(FILE1, want, 3 * PGSIZE, "after munmap of page 0, page 2 was not written back right");
+
+  p = mapfile1(3 * PGSIZE, RDWR, MAP_SHARED);
+  unmap(p, 3 * PGSIZE);
+  holds(FILE1, want, 3 * PGSIZE, "munmap of pages never touched changed the file");
 }
 
 // Whatever munmap returns for a range without a mapping, the mappings beside it stay.
@@ -832,8 +834,8 @@ inherited(void)
   char *shared = mapfile1(2 * PGSIZE, RDWR, MAP_SHARED);
   int fd = opened(FILE2, O_RDONLY);
   char *priv = map("mmap", fd, 0, 2 * PGSIZE, RDWR, MAP_PRIVATE);
+  check(hole[0] == want[0] && shared[0] == want[0], "mapping differs from the file");
   unmap(hole, PGSIZE);
-  check(shared[0] == want[0], "mapping differs from the file");
   priv[0] = want2[0] = 'P';
 
   if (child() == 0) {

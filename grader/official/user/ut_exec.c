@@ -228,7 +228,7 @@ execs(long who)
 {
   char *argv[] = {"/echo", numbered("process", who), 0};
   char *file = numbered("out", who);
-  for (int i = 0; i < 20; i++)
+  for (int i = 0; i < 10; i++)
     output(file, argv);
   char line[16];
   strcpy(line, argv[1]);

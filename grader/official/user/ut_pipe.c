@@ -248,7 +248,7 @@ pipe_pingpong(void)
     }
     exit(0);
   }
-  for (int i = 0; i < 2000; i++) {
+  for (int i = 0; i < 700; i++) {
     mustwrite(end[1], &i, sizeof(i));
     equal(read(other[0], &ball, sizeof(ball)), sizeof(ball), "read of a pipe");
     equal(ball, i + 1, "answer");

@@ -43,7 +43,7 @@ static void
 linksame(long who)
 {
   char *name = numbered("n", who % 2);
-  for (int i = 0; i < 60; i++) {
+  for (int i = 0; i < 30; i++) {
     link("base", name);
     unlink(name);
     link("base", "common");
@@ -65,7 +65,7 @@ link_race(void)
 static void
 makedirs(long who)
 {
-  for (int i = 0; i < 40; i++) {
+  for (int i = 0; i < 25; i++) {
     mkdir("d");
     int fd = open("d/f", O_CREATE | O_RDWR);
     if (fd >= 0)
@@ -176,9 +176,9 @@ static void
 churn(long who)
 {
   char *name = numbered("c", who);
-  for (int i = 0; i < 12; i++) {
-    save(name, i, 100 + i * 2500);
-    saved(name, i, 100 + i * 2500);
+  for (int i = 0; i < 8; i++) {
+    save(name, i, 100 + i * 3500);
+    saved(name, i, 100 + i * 3500);
     equal(unlink(name), 0, "unlink");
     equal(mkdir(name), 0, "mkdir");
     equal(unlink(name), 0, "unlink of a directory");
@@ -217,7 +217,7 @@ static void
 walk(long who)
 {
   static char *paths[] = {"a/b/../../a/b/x", "a/../a/b/..", "a/b/../b/../../y", "./a/./../a/b"};
-  for (int i = 0; i < 60; i++) {
+  for (int i = 0; i < 40; i++) {
     if (who % 2) {
       exists(paths[(i + who) % COUNT(paths)]);
     } else if (mkdir("a/b") == 0) {
@@ -251,7 +251,7 @@ linkacross(long who)
   char to[] = "q/g0";
   to[0] = who % 2 ? 'q' : 'p';
   to[3] += who;
-  for (int i = 0; i < 60; i++) {
+  for (int i = 0; i < 30; i++) {
     equal(link(from, to), 0, "link");
     equal(unlink(to), 0, "unlink");
   }
@@ -274,7 +274,7 @@ static void
 openunlinked(long who)
 {
   char *name = numbered("u", who);
-  for (int i = 0; i < 40; i++) {
+  for (int i = 0; i < 25; i++) {
     int fd = mustopen(name, O_CREATE | O_RDWR);
     equal(unlink(name), 0, "unlink");
     paint(buf, 1500, who, i);
