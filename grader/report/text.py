@@ -36,6 +36,9 @@ def render(grade, out=sys.stdout):
     else:
         console.print(Text("Not graded: " + clean(grade.why), style="bold red"))
         console.print()
+    kept = os.path.dirname(next((run.transcript for run in grade.runs if run.transcript), ""))
+    if kept and grade.status:
+        console.print(Text(f"What the machine printed is in {clean(kept)}/"))
     console.print(total(grade))
     shown = "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
     encoding = out.encoding or "utf-8"
@@ -113,6 +116,4 @@ def total(grade):
     """The last line."""
     passed = sum(task.outcome == Outcome.PASSED for task in grade.tasks)
     score = f"{grade.score:g} of {grade.max_score:g} points, " if grade.max_score else ""
-    kept = os.path.dirname(next((run.transcript for run in grade.runs if run.transcript), ""))
-    lines = [f"Whatever the machine printed is in {clean(kept)}/"] if kept else []
-    return Text("\n".join(lines + [f"Total: {score}{passed} of {len(grade.tasks)} tasks passed"]), style="bold")
+    return Text(f"Total: {score}{passed} of {len(grade.tasks)} tasks passed", style="bold")

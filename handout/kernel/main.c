@@ -4,7 +4,8 @@
 #include "riscv.h"
 #include "defs.h"
 
-static int up;   // hart 0 has set all up
+static int up;        // hart 0 has set all up
+static int waiting;   // harts that wait for that
 
 // Order matters where it is not alphabetical: the console first, to be able to say what fails;
 // frames before page tables; the disk's interrupts after the controller.
@@ -27,19 +28,38 @@ setup(void)
   userinit();
 }
 
+// Let the harts go that wait, and wait until each has said so: then
+// their lines come before those of programs.
+static void
+startothers(void)
+{
+  __atomic_store_n(&up, 1, __ATOMIC_RELEASE);
+  while (__atomic_load_n(&waiting, __ATOMIC_ACQUIRE) > 0)
+    ;
+}
+
+// What every hart but 0 does instead of setup.
+static void
+join(void)
+{
+  __atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED);
+  while (!__atomic_load_n(&up, __ATOMIC_ACQUIRE))
+    ;
+  kvminithart();
+  trapinithart();
+  printf("hart %d starting\n", cpuid());
+  __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELEASE);
+}
+
 // Called by start.c on every hart, in supervisor mode.
 void
 main(void)
 {
   if (cpuid() == 0) {
     setup();
-    __atomic_store_n(&up, 1, __ATOMIC_RELEASE);
+    startothers();
   } else {
-    while (!__atomic_load_n(&up, __ATOMIC_ACQUIRE))
-      ;
-    kvminithart();
-    trapinithart();
-    printf("hart %d starting\n", cpuid());
+    join();
   }
   scheduler();
 }
