@@ -72,6 +72,13 @@ fetch() {
   # shellcheck disable=SC2046
   $as_root apt-get install -y --no-install-recommends $(echo "$lacking" | packages)
 }
-fetch || { $as_root apt-get update && fetch; } || give_up "apt-get failed"
+# New lists of packages where there are none, and where what they say is no longer so.
+known() {
+  for package in $(echo "$lacking" | packages); do
+    apt-cache show "$package" >/dev/null 2>&1 || return 1
+  done
+}
+known || $as_root apt-get update || give_up "apt-get update failed"
+fetch || { $as_root apt-get update && fetch; } || give_up "apt-get install failed"
 test -z "$(missing)" || give_up "apt-get installed the packages, and yet something is missing"
 echo "setup: done"

@@ -9,9 +9,15 @@ from .conftest import KIT
 
 TOOLS = ("sh", "id", "test", "env", "cat")
 NEEDED = ("make", "git", "perl", "cc", "riscv64-unknown-elf-gcc", "qemu-system-riscv64", "gdb-multiarch", "unifdef", "python3")
+CACHE = """#!/bin/sh
+test -e {lists}
+"""
 APT = """#!/bin/sh
 echo "apt-get $*" >>{log}
-case $1 in install) test -e {lists} && {{ cp {stash}/* {bin}; exit 0; }}; exit 100 ;; update) touch {lists} ;; esac
+case $1 in
+  install) grep -q new {lists} && cp -P --remove-destination {stash}/* {bin} ;;
+  update) echo new >{lists} ;;
+esac
 """
 
 
@@ -33,17 +39,17 @@ def install(path):
 
 
 def fake_apt(place, tmp_path, root="0"):
-    """Put an apt-get on a PATH that knows no package before it has updated, and an id that says who is there."""
+    """Put an apt-get on a PATH that can fetch unifdef once it has updated its lists, and an id that says who is there."""
     stash = tmp_path / "stash"
     stash.mkdir()
     (stash / "unifdef").symlink_to(shutil.which("unifdef"))
     scripts = {"apt-get": APT.format(log=tmp_path / "log", lists=tmp_path / "lists", stash=stash, bin=place),
-               "apt-cache": "#!/bin/sh\nexit 1\n", "id": f"#!/bin/sh\necho {root}\n"}
+               "apt-cache": CACHE.format(lists=tmp_path / "lists"), "id": f"#!/bin/sh\necho {root}\n"}
     for name, text in scripts.items():
         (place / name).unlink(missing_ok=True)
         (place / name).write_text(text)
         (place / name).chmod(0o755)
-    for tool in ("cp", "touch"):
+    for tool in ("cp", "grep"):
         (place / tool).symlink_to(shutil.which(tool))
 
 
@@ -61,21 +67,30 @@ def test_without_a_package_manager_that_it_knows_it_names_what_is_needed(machine
         "  program unifdef (in Debian: unifdef)"]
 
 
-def test_what_is_missing_is_fetched_after_the_lists_if_need_be_and_nothing_else(machine_without, tmp_path):
+FETCH = "apt-get install -y --no-install-recommends unifdef"
+
+
+@pytest.mark.parametrize("lists, calls", [
+    (None, ["apt-get update", FETCH]), ("old", [FETCH, "apt-get update", FETCH]), ("new", [FETCH])])
+def test_what_is_missing_is_fetched_and_nothing_else(machine_without, tmp_path, lists, calls):
     place = machine_without("unifdef")
     fake_apt(place, tmp_path)
+    if lists:
+        (tmp_path / "lists").write_text(lists)
     said = install(place)
     assert (said.returncode, said.stdout.splitlines()[-1]) == (0, "setup: done"), said
-    fetch = "apt-get install -y --no-install-recommends unifdef"
-    assert (tmp_path / "log").read_text().splitlines() == [fetch, "apt-get update", fetch]
+    assert (tmp_path / "log").read_text().splitlines() == calls
     assert install(place).stdout == "setup: nothing is missing\n"
 
 
-def test_a_package_that_has_moved_is_found_under_its_older_name(machine_without, tmp_path):
+@pytest.mark.parametrize("known, package", [("qemu-system-misc", "qemu-system-misc"), ("*", "qemu-system-riscv")])
+def test_a_package_is_asked_for_by_the_first_name_that_the_release_knows(machine_without, tmp_path, known, package):
     place = machine_without("qemu-system-riscv64")
     fake_apt(place, tmp_path)
+    (tmp_path / "lists").write_text("new")
+    (place / "apt-cache").write_text(f'#!/bin/sh\ncase $2 in {known}) ;; *) exit 100 ;; esac\n')
     said = install(place)
-    assert "qemu-system-misc" in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text().splitlines()[-1].split()[-1] == package
     assert said.returncode == 1 and "yet something is missing" in said.stderr
 
 

@@ -1,0 +1,29 @@
+"""Tests of bench.py: that a count of instructions is exact, and that a program that fails is not measured."""
+
+from dataclasses import replace
+
+import pytest
+
+from grader import CouldNotGrade, bench
+
+
+def test_counts_of_instructions_repeat(solution):
+    guest = replace(solution, **bench.EXACT)
+    first, second = (bench.instructions(guest, "null", 1000, 3000) for _ in range(2))
+    assert first == pytest.approx(second, abs=1)
+    assert 10 < first < 100_000
+
+
+def test_twice_the_rounds_cost_twice_the_instructions(solution):
+    guest = replace(solution, **bench.EXACT)
+    assert bench.instructions(guest, "fork", 10, 20) == pytest.approx(bench.instructions(guest, "fork", 10, 40), rel=0.05)
+
+
+@pytest.mark.parametrize("name", [name for _, name, _, _ in bench.COUNTED])
+def test_the_program_knows_every_operation(solution, name):
+    assert bench.ticks(replace(solution, **bench.EXACT), name, 1) > 0
+
+
+def test_a_program_that_fails_is_not_measured(solution):
+    with pytest.raises(CouldNotGrade, match="bench nosuch 1: failed"):
+        bench.run(solution, "bench nosuch 1")
