@@ -81,16 +81,16 @@ def trouble(run, start, end, program, facts, mapped):
     where += panic_places(panic, facts)
     if panic:
         return Trouble("the kernel panicked", panic.line, where)
-    if not ended(run):
+    if stopped(run):
         return Trouble(f"{run.ending.value}: {run.why}", last_line(lines), where)
     if killed:
         return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)
 
 
-def ended(run):
-    """Whether the program of a run ended by itself, well or not."""
-    return run.booted and run.ending in (Ending.DONE, Ending.FAILED)
+def stopped(run):
+    """Whether a program was started and did not end by itself, well or not."""
+    return run.booted and run.ending not in (Ending.DONE, Ending.FAILED)
 
 
 def last_line(lines):

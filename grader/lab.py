@@ -152,7 +152,9 @@ class Lab:
     def narrow(self, task=None, sections=()):
         """The part of the lab that is one task, or the named sections.
 
-        Raises LabError where the lab has no such task or section."""
+        Raises LabError where the lab has no such task or section, or both are given."""
+        if task is not None and sections:
+            raise LabError("a part is one task or some sections, not both")
         if task is not None:
             if task not in {t.number for t in self.tasks}:
                 raise LabError(f"{self.name} has no task {task!r}: tasks are {listed(t.number for t in self.tasks)}")

@@ -163,8 +163,10 @@ def find(case, evidence):
     if evidence.fact:
         return SEEN if case.facts.table else Finding(False, explain.Trouble(case.facts.near))
     program = case.lab.program_of(evidence)
-    if absent(case, program):
+    if program not in case.build.programs:
         return Finding(False, explain.Trouble(f"{program} is not on the disk: add $U/_{program} to UPROGS in the Makefile"))
+    if any(events.unknown(run) for run in case.of(program)):
+        return Finding(False, explain.Trouble(f"{program} is on the disk, and the shell could not exec it", f"exec {program} failed"))
     if not case.of(program):
         return Finding(None, explain.Trouble(f"{program} was not run"))
     if evidence.section:
@@ -172,11 +174,6 @@ def find(case, evidence):
     if evidence.reaches:
         return find_rung(case, evidence.reaches)
     return find_text(case, evidence)
-
-
-def absent(case, program):
-    """Whether the disk does not have program."""
-    return program not in case.build.programs or any(events.unknown(run) for run in case.of(program))
 
 
 def find_section(case, section):
@@ -221,7 +218,7 @@ def on_rung(case, run, rung):
         return True
     if run.program != rung.program:
         return False        # a section by itself may do things in another order
-    if any(events.prints(run, text) for text in rung.prints) or rung.stops and not explain.ended(run):
+    if any(events.prints(run, text) for text in rung.prints) or rung.stops and explain.stopped(run):
         return True
     low, high = case.lab.mapped
     if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):

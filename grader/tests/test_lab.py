@@ -127,6 +127,8 @@ def test_narrowing_to_what_is_not_there_lists_what_is():
         syn.LAB.narrow(task=9)
     with pytest.raises(lab.LabError, match="no section 'frok': sections are basic, "):
         syn.LAB.narrow(sections=("frok",))
+    with pytest.raises(lab.LabError, match="not both"):
+        syn.LAB.narrow(task=5, sections=("fork",))
 
 
 def test_followups_are_what_the_default_run_did_not_reach():

@@ -53,10 +53,10 @@ def test_the_handout_scores_nothing_and_says_what_to_add_to_the_makefile():
     assert task(result, 2).why == syn.NO_TABLE.near
 
 
-def test_a_program_the_shell_does_not_find_is_as_good_as_not_on_the_disk():
+def test_a_program_that_is_there_and_cannot_be_started_is_told_as_such():
     runs = [syn.run("mmaptest", ["exec mmaptest failed"], Ending.FAILED), syn.run("mmapsharedtest", ["exec mmapsharedtest failed"], Ending.FAILED)]
     result = grade(0, runs=runs)
-    assert "UPROGS" in task(result, 1).why and result.score == 0
+    assert "could not exec it" in task(result, 1).why and task(result, 1).line == "exec mmaptest failed" and result.score == 0
     assert syn.LAB.followups(runs) == ()
 
 
@@ -182,6 +182,12 @@ def test_a_kernel_that_does_not_boot_is_not_graded_though_it_has_a_table():
     result = grade(2, runs=runs)
     assert result.score == 0 and result.why == "does not boot: panic: kalloc"
     assert {t.outcome for t in result.tasks} == {Outcome.NOT_GRADED}
+
+
+def test_a_default_run_that_does_not_boot_shows_no_call_of_mmap():
+    bad = syn.run("mmaptest", ["panic: x"], Ending.PANICKED, "panic: x", booted=False)
+    lost = task(grade(1, runs=[bad, syn.shared_run(1)]), 1)
+    assert not any(part.passed for part in lost.parts if "the call of mmap" in part.name)
 
 
 def test_one_run_that_does_not_boot_loses_only_what_it_would_have_shown():
