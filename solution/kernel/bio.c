@@ -216,8 +216,6 @@ bwrite(struct buf **bufs, int n)
 void
 brelse(struct buf *b)
 {
-  if (!holdingsleep(&b->lock))
-    panic("brelse: block %d is not ours", b->blockno);
   releasesleep(&b->lock);
   bunpin(b);
 }

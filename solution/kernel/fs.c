@@ -49,35 +49,40 @@ zerobit(uint64 *map, uint from, uint to)
   return -1;
 }
 
-// Mark the first free block among from..to-1 as used. Returns its number, or 0 if all are used.
+// Mark up to n free blocks among from..to-1 as used and put their numbers in list.
+// Returns how many there were.
 static uint
-takeblock(uint from, uint to)
+takeblocks(uint from, uint to, uint *list, uint n)
 {
-  for (uint base = from - from % BPB; base < to; base += BPB) {
+  uint got = 0;
+  for (uint base = from - from % BPB; base < to && got < n; base += BPB) {
     struct buf *b = bread(ROOTDEV, BBLOCK(base, sb));
-    int bit = zerobit((uint64 *)b->data, from > base ? from - base : 0, min(to - base, BPB));
-    if (bit >= 0) {
-      b->data[bit / 8] |= 1 << (bit % 8);
-      log_write(b);
-      brelse(b);
-      return base + bit;
+    uint64 *map = (uint64 *)b->data;
+    uint before = got;
+    uint at = from > base ? from - base : 0;
+    for (int bit; got < n && (bit = zerobit(map, at, min(to - base, BPB))) >= 0; at = bit + 1) {
+      map[bit / 64] |= 1UL << (bit % 64);
+      list[got++] = base + bit;
     }
+    if (got > before)
+      log_write(b);
     brelse(b);
   }
-  return 0;
+  return got;
 }
 
-// A block for the caller to fill, with whatever content; 0 if the disk is full.
+// Find n blocks for the caller to fill; their content is left as it is. Returns how many
+// there were, fewer than n if the disk is full.
 static uint
-balloc(void)
+balloc(uint *list, uint n)
 {
   uint hint = blockhint;
-  uint b = takeblock(hint, sb.size);
-  if (b == 0)
-    b = takeblock(0, hint);
-  if (b)
-    blockhint = b + 1;
-  return b;
+  uint got = takeblocks(hint, sb.size, list, n);
+  if (got < n)
+    got += takeblocks(0, hint, list + got, n - got);
+  if (got > 0)
+    blockhint = list[got - 1] + 1;
+  return got;
 }
 
 // Give back n blocks, or fewer if the list has a 0 before.
@@ -290,6 +295,13 @@ iunlockput(struct inode *ip)
 
 // ---- The bytes of a file. Its inode is locked throughout.
 
+// How many blocks a file of so many bytes has.
+static uint
+blocks_for(uint bytes)
+{
+  return (bytes + BSIZE - 1) / BSIZE;
+}
+
 // The block numbers of a file's blocks from..from+n-1, 0 for one that it does not have.
 static void
 blocksof(struct inode *ip, uint from, uint n, uint *list)
@@ -324,36 +336,33 @@ block_table(struct inode *ip)
 {
   if (ip->addrs[NDIRECT])
     return bread(ip->dev, ip->addrs[NDIRECT]);
-  uint where = balloc();
-  if (where == 0)
+  if (balloc(&ip->addrs[NDIRECT], 1) == 0)
     return 0;
-  ip->addrs[NDIRECT] = where;
-  struct buf *b = bnew(ip->dev, where);
+  struct buf *b = bnew(ip->dev, ip->addrs[NDIRECT]);
   memset(b->data, 0, BSIZE);
   return b;
 }
 
-// Give the file a block number which, the first that it does not have.
-// Returns where the block lies, or 0 if the disk is full; then nothing has changed.
+// The file has its first `have` blocks; give it more until it has `want`. Returns how many it
+// has then, fewer if the disk is full, or if they are more than an operation could fill.
 static uint
-addblock(struct inode *ip, uint which)
+grow(struct inode *ip, uint have, uint want)
 {
-  uint where = balloc();
-  if (where == 0)
-    return 0;
-  if (which < NDIRECT) {
-    ip->addrs[which] = where;
-    return where;
+  uint fresh[MAXOPBLOCKS];
+  uint n = balloc(fresh, min(want - have, MAXOPBLOCKS));
+  uint i = 0;
+  while (i < n && have < NDIRECT)
+    ip->addrs[have++] = fresh[i++];
+  struct buf *b = i < n ? block_table(ip) : 0;
+  if (b) {
+    memmove((uint *)b->data + (have - NDIRECT), &fresh[i], (n - i) * sizeof(fresh[0]));
+    log_write(b);
+    brelse(b);
+    have += n - i;
+    i = n;
   }
-  struct buf *b = block_table(ip);
-  if (b == 0) {
-    bfree(&where, 1);
-    return 0;
-  }
-  ((uint *)b->data)[which - NDIRECT] = where;
-  log_write(b);
-  brelse(b);
-  return where;
+  bfree(&fresh[i], n - i);
+  return have;
 }
 
 // Take from the file all blocks but the first keep. The inode is not written.
@@ -410,7 +419,7 @@ lookahead(struct inode *ip, uint off, uint n, uint *list)
   int inorder = off == 0 || (first <= ip->ahead && ip->ahead < end);
   if (inorder)
     end += AHEAD;
-  end = min(end, (ip->size + BSIZE - 1) / BSIZE);
+  end = min(end, blocks_for(ip->size));
   end = min(end, first + PREFETCH);
   if (inorder)
     ip->ahead = end;
@@ -445,26 +454,39 @@ readi(struct inode *ip, int user_dst, uint64 dst, uint off, uint n)
   return n;
 }
 
-// Write k bytes that lie within one block of the file, which may be the one after its last.
-// Returns 0, or -1 if the disk is full or src is bad.
+// Copy k bytes from src to byte `at` on of the block where; fresh if nothing was in it before.
+// Returns 0, or -1 if src is bad.
 static int
-writeblock(struct inode *ip, int user_src, uint64 src, uint off, uint k)
+fillblock(uint dev, uint where, int fresh, uint at, int user_src, uint64 src, uint k)
 {
-  uint which = off / BSIZE;
-  uint where = blockof(ip, which);
-  int fresh = where == 0;
-  if (fresh && (where = addblock(ip, which)) == 0)
-    return -1;
-  struct buf *b = fresh ? bnew(ip->dev, where) : bread(ip->dev, where);
+  struct buf *b = fresh ? bnew(dev, where) : bread(dev, where);
   if (fresh && k < BSIZE)
     memset(b->data, 0, BSIZE);
-  int bad = either_copyin(b->data + off % BSIZE, user_src, src, k);
-  if (!(bad && fresh))
-    log_write(b);   // though bad: some of it may have been copied
+  int bad = either_copyin(b->data + at, user_src, src, k);
+  log_write(b);   // though bad: some of it may have been copied
   brelse(b);
-  if (bad && fresh)
-    dropblocks(ip, which);
   return bad ? -1 : 0;
+}
+
+// Copy n bytes from src to the file, from off on; it has the blocks for them, of which those
+// from `fresh` on are new. Returns how many were copied, fewer than n if src is bad.
+static uint
+fillblocks(struct inode *ip, int user_src, uint64 src, uint off, uint n, uint fresh)
+{
+  uint list[MAXOPBLOCKS], first = 0, have = 0, done = 0;
+  while (done < n) {
+    uint at = (off + done) % BSIZE, which = (off + done) / BSIZE;
+    if (which - first >= have) {
+      first = which;
+      have = min((off + n - 1) / BSIZE + 1 - which, MAXOPBLOCKS);
+      blocksof(ip, first, have, list);
+    }
+    uint k = min(n - done, BSIZE - at);
+    if (fillblock(ip->dev, list[which - first], which >= fresh, at, user_src, src + done, k) < 0)
+      break;
+    done += k;
+  }
+  return done;
 }
 
 // Copy n bytes from src (a user address if user_src is set, and then made present by
@@ -475,18 +497,18 @@ writei(struct inode *ip, int user_src, uint64 src, uint off, uint n)
 {
   if (off > ip->size || n > MAXFILE * BSIZE - off)
     return -1;
-  uint done = 0;
-  while (done < n) {
-    uint k = min(n - done, BSIZE - (off + done) % BSIZE);
-    if (writeblock(ip, user_src, src + done, off + done, k) < 0)
-      break;
-    done += k;
-  }
-  if (off + done > ip->size) {
-    ip->size = off + done;
+  uint before = blocks_for(ip->size), have = before;
+  if (blocks_for(off + n) > have)
+    have = grow(ip, have, blocks_for(off + n));
+  uint end = off + fillblocks(ip, user_src, src, off, min(n, have * BSIZE - off), before);
+  int grown = end > ip->size;
+  if (grown)
+    ip->size = end;
+  if (blocks_for(ip->size) < have)
+    dropblocks(ip, blocks_for(ip->size));
+  if (grown)
     iupdate(ip);
-  }
-  return done;
+  return end - off;
 }
 
 // How many bytes, counted from a block boundary, writei may be given in one operation. It

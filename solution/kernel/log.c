@@ -305,17 +305,14 @@ log_write(struct buf *b)
   if (op == 0)
     panic("log_write: block %d changed outside an operation", b->blockno);
   op->wrote = 1;
-  int i = log.committed;
-  while (i < log.used && log.slot[i] != b)
-    i++;
-  if (i == log.used) {
+  if (b->slot < log.committed || b->slot >= log.used || log.slot[b->slot] != b) {
     if (op->slots == MAXOPBLOCKS)
       panic("log_write: one operation changes more than %d blocks", MAXOPBLOCKS);
     op->slots++;
-    header()->block[i] = b->blockno;
-    log.slot[i] = b;
+    b->slot = log.used++;
+    log.slot[b->slot] = b;
+    header()->block[b->slot] = b->blockno;
     bpin(b);
-    log.used++;
   }
   release(&log.lock);
 }

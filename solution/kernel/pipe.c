@@ -94,7 +94,8 @@ fill(struct pipe *pi, uint64 addr, uint n)
   return 0;
 }
 
-// The reverse: n bytes that are there, from the ring to the user.
+// The reverse: n bytes that are there, from the ring to the user. An empty ring begins anew at
+// its start, where data is aligned and in one run.
 static int
 drain(struct pipe *pi, uint64 addr, uint n)
 {
@@ -103,8 +104,8 @@ drain(struct pipe *pi, uint64 addr, uint n)
     k = min(n, PIPESIZE - pi->first);
     if (copyout(pt, addr, &pi->ring[pi->first], k) < 0)
       return -1;
-    pi->first = (pi->first + k) % PIPESIZE;
     pi->count -= k;
+    pi->first = pi->count ? (pi->first + k) % PIPESIZE : 0;
   }
   return 0;
 }

@@ -229,8 +229,10 @@ disk_wait(struct buf *b)
   if (__atomic_load_n(&b->busy, __ATOMIC_ACQUIRE) == 0)
     return;
   acquire(&disk.lock);
-  while (b->busy)
+  while (b->busy) {
+    b->awaited = 1;
     sleep(b, &disk.lock);
+  }
   release(&disk.lock);
 }
 
@@ -260,8 +262,11 @@ finish(int first)
           (int)(r->head.sector / (BSIZE / SECTOR)), r->status);
   for (struct buf *b = r->bufs, *next; b; b = next) {
     next = b->after;   // once busy is 0, b may be in another request
+    int awaited = b->awaited;
+    b->awaited = 0;
     __atomic_store_n(&b->busy, 0, __ATOMIC_RELEASE);
-    wakeup(b);
+    if (awaited)
+      wakeup(b);
   }
   give_back(first);
 }
