@@ -87,8 +87,8 @@ def paragraph(task):
         grid.add_row("Where", Text(in_source(place)))
     if task.hint:
         grid.add_row("Means", Text(task.hint))
-    for told, names in others(lost, first):
-        grid.add_row("Also", Text(f"{told}: {names}"))
+    for other in others(lost, first):
+        grid.add_row("Also", Text(other))
     grid.add_row("Read", Text(task.doc))
     if task.command:
         grid.add_row("Try", Text(task.command, style="cyan"))
@@ -104,12 +104,13 @@ def in_source(place):
 
 
 def others(lost, first):
-    """(what was seen, where) of the parts that were lost beside the first, those that saw the same together."""
+    """The parts that were lost beside the first and what was seen there: a text for all that saw the same."""
     names = {}
     for part in lost:
         if part is not first:
             names.setdefault(part.line or part.why, []).append(part.name)
-    return [("the same" if told == (first.line or first.why) else clean(told), "; ".join(same)) for told, same in names.items()]
+    same = names.pop(first.line or first.why, [])
+    return [f"{'; '.join(parts)}: {clean(told)}" for told, parts in names.items()] + (["the same: " + "; ".join(same)] if same else [])
 
 
 def total(grade):
