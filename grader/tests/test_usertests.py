@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 from grader import build, machine
 from grader.transcript import Ending
@@ -21,12 +22,25 @@ def failure(seen):
     return "\n".join([seen.why, *(told or seen.evidence[-20:])])
 
 
-def test_the_quick_tests_pass(solution):
-    seen = machine.run(solution, "usertests -q", BUDGET)
-    assert seen.ending is Ending.DONE, failure(seen)
+def test_the_quick_tests_pass_and_leave_the_disk_whole(solution, solution_tree, tmp_path):
+    disk, fsck = tmp_path / "fs.img", tmp_path / "fsck"
+    shutil.copyfile(solution.image, disk)
+    subprocess.run(["cc", "-O2", "-I.", "-o", fsck, "mkfs/fsck.c"], cwd=solution_tree, check=True)
+    guest = machine.Guest(machine.command(solution, disk))
+    try:
+        seen = machine.Run(guest, "usertests -q", BUDGET, machine.IDLE, None).transcript("")
+        assert seen.ending is Ending.DONE, failure(seen)
+        guest.type(b"poweroff")
+        while guest.read():
+            assert guest.meter.streak < machine.IDLE, "poweroff does not end the machine"
+        assert guest.status() == 0
+    finally:
+        guest.close()
     assert seen.evidence[-1] == "ALL TESTS PASSED"
     names = [name for name, verdict in verdicts(seen) if verdict == "OK"]
     assert len(names) == len(verdicts(seen)) == len(set(names)) >= 60
+    checked = subprocess.run([fsck, disk], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_tests_that_are_named_run_alone(solution):
