@@ -90,8 +90,8 @@ def orphan_file(disk):
 
 
 def orphan_directory(disk):
-    """A removed directory that is still in use, as the kernel leaves it."""
-    make_directory(disk, ORPHAN, ROOT)
+    """A removed directory that is still in use, and its parent is gone."""
+    make_directory(disk, ORPHAN, 77)
     change(disk, ORPHAN, NLINK, 0)
 
 

@@ -362,21 +362,17 @@ sys_link(void)
 }
 
 // Take the entry at off out of dp, and one link from what it names, ip. Both are locked.
-// A removed directory may live on as some process's directory: its ".." becomes the
-// root, as the parent may be gone before it.
 static void
 remove_entry(struct inode *dp, uint off, struct inode *ip)
 {
-  uint dotdot;
   dirput(dp, off, "", 0);
-  if (ip->type == T_DIR) {
-    if (dirfind(ip, "..", &dotdot))
-      dirput(ip, dotdot, "..", ROOTINO);
-    dp->nlink--;
-    iupdate(dp);
-  }
   ip->nlink--;
   iupdate(ip);
+  if (ip->type == T_DIR) {
+    dirremoved(dp, ip);
+    dp->nlink--;   // that was for ".."
+    iupdate(dp);
+  }
 }
 
 // Remove name from directory dp, which is locked. Returns 0 or -1.
