@@ -1,0 +1,259 @@
+// hidden4fault.c - task 4: page faults, by processes and by system calls; protection; and no memory for a page.
+#include "kernel/types.h"
+#include "kernel/stat.h"
+#include "kernel/fcntl.h"
+#include "kernel/riscv.h"
+#include "user/user.h"
+#include "user/hid.h"
+
+// exit and munmap may not be there yet. So no child has pages of a mapping when it ends, and all that touches some happens
+// in the process that runs the sections, which prints its last line before it ends.
+
+// ---- protection: what prot does not allow kills, at the first touch, and so does what is outside
+
+static void
+jump(char *p)
+{
+  ((void (*)(void))p)();
+}
+
+// The children map for themselves: fork may not copy mappings yet.
+static void
+storeshared(void)
+{
+  store(mapfile(FILE1, PGSIZE, PROT_READ, MAP_SHARED), 'X');
+}
+
+static void
+storeprivate(void)
+{
+  store(mapfile(FILE1, PGSIZE, PROT_READ, MAP_PRIVATE) + PGSIZE - 1, 'X');
+}
+
+static void
+jumpdata(void)
+{
+  jump(mapfile(FILE1, PGSIZE, RDWR, MAP_PRIVATE));
+}
+
+static void
+loadbehind(void)
+{
+  load(mapfile(FILE1, PGSIZE, PROT_READ, MAP_PRIVATE) + PGSIZE);
+}
+
+static void
+loadbehindodd(void)
+{
+  load(mapfile(FILE1, PGSIZE + 100, PROT_READ, MAP_PRIVATE) + 2 * PGSIZE);
+}
+
+static void
+loadbefore(void)
+{
+  load(mapfile(FILE1, PGSIZE, PROT_READ, MAP_SHARED) - 1);
+}
+
+static void
+loadnone(void)
+{
+  load(mapfile(FILE1, PGSIZE, PROT_NONE, MAP_PRIVATE));
+}
+
+static void
+storenone(void)
+{
+  store(mapfile(FILE1, PGSIZE, PROT_NONE, MAP_SHARED), 'X');
+}
+
+static void
+jumpnone(void)
+{
+  jump(mapfile(FILE1, PGSIZE, PROT_NONE, MAP_PRIVATE));
+}
+
+static void
+protection(void)
+{
+  newfile(1, 2 * PGSIZE);
+  killed(loadnone, "a page with PROT_NONE can be read");
+  killed(storenone, "a page with PROT_NONE can be written");
+  killed(jumpnone, "a page with PROT_NONE can be executed");
+  killed(storeshared, "a read-only shared page can be written");
+  killed(storeprivate, "a read-only private page can be written");
+  killed(jumpdata, "a page without PROT_EXEC can be executed");
+  killed(loadbehind, "the byte behind a mapping can be read");
+  killed(loadbehindodd, "the byte behind a mapping of an odd length can be read");
+  killed(loadbefore, "the byte before a mapping can be read");
+  holds(FILE1, want, 2 * PGSIZE, "a store to a read-only page has reached the file");
+}
+
+// ---- memory: with none left, the process is killed or its call fails; nothing is lost, and nobody else notices
+
+static void
+storewithout(void)
+{
+  char *p = mapfile(FILE1, PGSIZE, RDWR, MAP_PRIVATE);
+
+  takeall();
+  store(p, 'X');
+}
+
+static void
+loadwithout(void)
+{
+  char *p = mapfile(FILE1, PGSIZE, PROT_READ, MAP_SHARED);
+
+  takeall();
+  load(p + 100);
+}
+
+// Faults for which there is one page, where a page and tables are needed.
+static void
+halfway(void)
+{
+  int fds[2];
+  char *p = mapfile(FILE1, 200 << 20, PROT_READ, MAP_PRIVATE);
+
+  check(pipe(fds) == 0, "pipe");
+  takeall();
+  for (int i = 0; i < 60; i++) {
+    sbrk(-PGSIZE);
+    check(write(fds[1], p + i * (2 << 20), 1) != 1, "a page was mapped without memory for it");
+    sbrk(PGSIZE);
+  }
+}
+
+static void
+memory(void)
+{
+  newfile(2, PGSIZE);
+  killed(storewithout, "a store without memory for its page is not what kills");
+  int before = freepages();
+  killed(storewithout, "a store without memory for its page is not what kills");
+  killed(loadwithout, "a load without memory for its page is not what kills");
+  alone(halfway, 0, "a child with no memory for its mapping did not end well");
+  check(freepages() > before - 20, "faults that fail half-way lose pages");
+  holds(FILE1, want, PGSIZE, "a fault that failed has changed the file");
+}
+
+// ---- execute: code in a mapping runs, and its first touch is the fetch
+
+static void
+execute(void)
+{
+  static uint code[] = { 0x00150513, 0x00008067 };   // addi a0, a0, 1; ret
+
+  save(FILE1, (char *)code, sizeof(code));
+  int fd = opened(FILE1, O_RDONLY);
+  char *p = map("mmap", fd, 0, PGSIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+  __asm__ volatile("fence.i");
+  check(((int (*)(int))p)(41) == 42, "code in a mapping with PROT_EXEC does something else");
+  munmap(p, PGSIZE);
+  close(fd);
+}
+
+// ---- far: offsets that don't fit in 32 bits are not those below
+
+static void
+far(void)
+{
+  static long offset[] = { 1L << 20, 1L << 31, 1L << 32, (1L << 32) + PGSIZE, 1L << 40 };
+
+  newfile(3, 2 * PGSIZE);
+  int fd = opened(FILE1, O_RDONLY);
+  for (int i = 0; i < sizeof(offset) / sizeof(offset[0]); i++) {
+    char *p = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, offset[i]);
+    check(p != FAILED || i > 0, "mmap far behind the end of the file");
+    if (p == FAILED)
+      continue;                                      // farther than a file can reach
+    blank(p, PGSIZE, "a page far behind the end of the file is not zero");
+    munmap(p, PGSIZE);
+  }
+  close(fd);
+}
+
+// ---- calls: system calls that store to, or take strings from, pages never touched, whose blocks have to come from the disk
+
+// Have the kernel forget what it has of other files. It can't keep more than it has buffers for.
+static void
+forget(void)
+{
+  static char block[PGSIZE];
+  int fd = opened(FILE2, O_CREATE | O_TRUNC | O_RDWR);
+
+  while (write(fd, block, PGSIZE) == PGSIZE)
+    ;
+  close(fd);
+  unlink(FILE2);
+}
+
+static void
+pipesandwaits(void)
+{
+  int fds[2], status;
+
+  newfile(4, 4 * PGSIZE);
+  check(pipe(fds) == 0 && write(fds[1], "1234567890", 10) == 10, "pipe");
+  int pid = fork();
+  if (pid == 0)
+    exit(7);
+  char *p = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE);
+  forget();
+  check(read(fds[0], p + 90, 10) == 10, "read() from a pipe to a page that is on the disk");
+  check(wait((int *)(p + PGSIZE + 8)) == pid, "wait() with its result in a page that is on the disk");
+  check(write(fds[1], p + 3 * PGSIZE - 5, 10) == 10, "write() to a pipe of pages that are on the disk");
+  memmove(want + 90, "1234567890", 10);
+  memmove(&status, p + PGSIZE + 8, sizeof(status));
+  check(status == 7, "wait() stored something else in a page that is on the disk");
+  memmove(want + PGSIZE + 8, &status, sizeof(status));
+  same(p, want, 4 * PGSIZE, "a page is wrong after a system call stored into it");
+  close(fds[0]);
+  close(fds[1]);
+  munmap(p, 4 * PGSIZE);
+}
+
+static void
+strings(void)
+{
+  char *name = want + PGSIZE - 2;
+  int fds[2];
+
+  newfile(5, 2 * PGSIZE);
+  memmove(name, FILE2, sizeof(FILE2));            // lies in two pages
+  save(FILE1, want, 2 * PGSIZE);
+  char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+  int fd = open(p + PGSIZE - 2, O_CREATE | O_RDWR);
+  check(fd >= 0, "open() of a name in pages never touched");
+  close(fd);
+  check(unlink(FILE2) == 0, "open() of a name in pages never touched made another file");
+  munmap(p, 2 * PGSIZE);
+
+  p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_PRIVATE);
+  check(pipe((int *)(p + 80)) == 0, "pipe() with its result in a page never touched");
+  memmove(fds, p + 80, sizeof(fds));
+  check(write(fds[1], "x", 1) == 1 && close(fds[0]) == 0 && close(fds[1]) == 0,
+        "pipe() stored something else in a page never touched");
+  munmap(p, 2 * PGSIZE);
+}
+
+static void
+calls(void)
+{
+  pipesandwaits();
+  strings();
+}
+
+static struct section all[] = {
+  { "protection", "protection of pages",      protection },
+  { "memory",     "faults without memory",    memory },
+  { "execute",    "code in a mapping",        execute },
+  { "far",        "far offsets",              far },
+  { "calls",      "system calls that fault",  calls },
+};
+
+int
+main(int argc, char *argv[])
+{
+  exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
+}

@@ -1,0 +1,268 @@
+// hidden7fork.c - task 7: what a child has of its parent's mappings, and what it has not.
+#include "kernel/types.h"
+#include "kernel/stat.h"
+#include "kernel/fcntl.h"
+#include "kernel/riscv.h"
+#include "user/user.h"
+#include "user/hid.h"
+
+// ---- private: as it is at the fork, and apart from then on
+
+static void
+grandchild(char *p)
+{
+  check(load(p) == 'C' && load(p + PGSIZE) == 'P' && load(p + 2 * PGSIZE) == want[2 * PGSIZE],
+        "grandchild: private mapping differs from the child's");
+  p[0] = p[3 * PGSIZE] = 'G';
+  check(load(p + 3 * PGSIZE) == 'G', "grandchild: a store was lost");
+  exit(0);
+}
+
+static void
+apart(void)
+{
+  newfile(1, 4 * PGSIZE);
+  char *p = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE);
+  p[0] = p[PGSIZE] = 'P';
+  check(load(p + 2 * PGSIZE) == want[2 * PGSIZE], "mapping differs from the file");
+  if (child() == 0) {
+    hear();   // the parent has stored
+    check(load(p) == 'P' && load(p + PGSIZE) == 'P', "child: a private page is not as it was at the fork");
+    check(load(p + 2 * PGSIZE) == want[2 * PGSIZE], "child: what the parent stored later in a private page is seen");
+    p[0] = 'C';
+    if (child() == 0)
+      grandchild(p);
+    join(0, "grandchild did not end well");
+    check(load(p) == 'C' && load(p + 3 * PGSIZE) == want[3 * PGSIZE], "child: what a grandchild stored in a private page is seen");
+    exit(0);
+  }
+  p[0] = p[2 * PGSIZE] = 'Q';
+  tell();
+  join(0, "child with private pages did not end well");
+  check(load(p) == 'Q' && load(p + PGSIZE) == 'P' && load(p + 2 * PGSIZE) == 'Q',
+        "parent: what a child stored in a private page is seen");
+  unmap(p, 4 * PGSIZE);
+  holds(FILE1, want, 4 * PGSIZE, "private pages have reached the file");
+}
+
+// ---- shared: a child that did not store writes nothing back
+
+static void
+stale(void)
+{
+  newfile(2, 2 * PGSIZE);
+  char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+  p[0] = 'o';
+  if (child() == 0) {
+    hear();   // the parent has unmapped
+    exit(0);
+  }
+  p[0] = want[0] = 'n';
+  p[PGSIZE] = want[PGSIZE] = 'n';
+  unmap(p, 2 * PGSIZE);
+  holds(FILE1, want, 2 * PGSIZE, "the parent's stores are not in the file while a child has it mapped");
+  fill(want, 3, PGSIZE);
+  int fd = opened(FILE1, O_WRONLY);
+  check(write(fd, want, PGSIZE) == PGSIZE, "write");
+  close(fd);
+  tell();
+  join(0, "child with a shared mapping did not end well");
+  holds(FILE1, want, 2 * PGSIZE, "a child's exit wrote back what only its parent had stored");
+}
+
+// The child's own stores reach the file, through munmap of a part and through exit.
+static void
+childstores(void)
+{
+  newfile(4, 4 * PGSIZE);
+  char *p = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_SHARED);
+  if (child() == 0) {
+    for (int i = 0; i < 4; i++)
+      p[i * PGSIZE + i] = 'c';
+    unmap(p + PGSIZE, PGSIZE);
+    exit(0);
+  }
+  join(0, "child with a shared mapping did not end well");
+  for (int i = 0; i < 4; i++)
+    want[i * PGSIZE + i] = 'c';
+  holds(FILE1, want, 4 * PGSIZE, "a child's stores to an inherited mapping did not reach the file");
+  unmap(p, 4 * PGSIZE);
+  holds(FILE1, want, 4 * PGSIZE, "the parent's munmap changed what its child had stored");
+}
+
+static void
+shared(void)
+{
+  stale();
+  childstores();
+}
+
+// ---- table: 16 mappings, of all kinds, and one that nobody may touch
+
+static void
+inherittable(char **p)
+{
+  refused("child: a 17th mapping is accepted, or not all 16 were copied", opened(FILE1, O_RDONLY), 0, PGSIZE, PROT_READ, MAP_PRIVATE);
+  for (int i = 1; i < NMAP; i++)
+    check(load(p[i] + i) == want[i % 4 * PGSIZE + i], "child: one of 16 mappings is wrong");
+  check(!readable(p[0]), "child: a page with PROT_NONE can be read");
+  for (int i = 0; i < NMAP; i += 3)
+    unmap(p[i], PGSIZE);
+  for (int i = 0; i < NMAP; i += 3)
+    mapfile(FILE1, PGSIZE, PROT_READ, MAP_SHARED);
+  for (int i = 1; i < NMAP; i++)
+    check(i % 3 == 0 || load(p[i] + i) == want[i % 4 * PGSIZE + i], "child: a mapping suffered from a new one");
+  exit(0);
+}
+
+static void
+table(void)
+{
+  char *p[NMAP];
+
+  newfile(5, 4 * PGSIZE);
+  int fd = opened(FILE1, O_RDWR);
+  for (int i = 0; i < NMAP; i++) {
+    p[i] = map("mmap", fd, i % 4 * PGSIZE, PGSIZE, i ? RDWR : PROT_NONE, i % 2 ? MAP_SHARED : MAP_PRIVATE);
+    if (i % 4 == 3)
+      load(p[i]);
+  }
+  close(fd);
+  int full = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, opened(FILE1, O_RDONLY), 0) == FAILED;
+  if (child() == 0) {
+    if (full)
+      inherittable(p);
+    exit(0);
+  }
+  join(0, "child with 16 mappings did not end well");
+  for (int i = 1; i < NMAP; i++)
+    check(load(p[i] + i) == want[i % 4 * PGSIZE + i], "a child's munmap changed its parent's mapping");
+  unmap((char *)LOW, HIGH - LOW);
+  holds(FILE1, want, 4 * PGSIZE, "mappings that were only read changed the file");
+}
+
+// ---- files: the child's references are its own
+
+static void
+lastowner(void)
+{
+  newfile(6, 20 * PGSIZE);
+  char *p = mapfile(FILE1, 20 * PGSIZE, RDWR, MAP_SHARED);
+  if (child() == 0) {
+    hear();   // the parent has unmapped and unlinked
+    same(p, want, 20 * PGSIZE, "child: the mapping changed when the parent unmapped and unlinked the file");
+    exit(0);
+  }
+  unmap(p, 20 * PGSIZE);
+  check(unlink(FILE1) == 0, "unlink");
+  tell();
+  join(0, "child with the last mapping of a file did not end well");
+}
+
+static void
+files(void)
+{
+  lastowner();
+  int before = freeblocks();
+  for (int i = 0; i < 6; i++)
+    lastowner();
+  check(freeblocks() > before - 20, "the blocks of files do not come back that a child had mapped last");
+}
+
+// ---- lost: pages of children, whichever way they end, and of forks that fail half-way
+
+static void
+forkround(char *priv, char *shared)
+{
+  for (int i = 0; i < 3; i++) {
+    if (child() == 0) {
+      store(priv, 'x');
+      store(shared, 'y');
+      if (i == 1)
+        load((char *)0x3fff0000);
+      if (i == 2)
+        unmap(priv, 4 * PGSIZE);
+      exit(0);
+    }
+    join(i == 1 ? -1 : 0, "child with inherited mappings did not end as it should");
+  }
+}
+
+// A process that holds all memory, and gives back a page each time it is told.
+static void
+holder(void)
+{
+  takeall();
+  for (;;) {
+    tell();
+    hear();
+    sbrk(-PGSIZE);
+  }
+}
+
+// fork with little memory, then with a page more, and so on until it succeeds. The mapping needs 12 pages in the child.
+static void
+failingforks(void)
+{
+  int pid = -1, status;
+
+  newfile(8, 12 * PGSIZE);
+  char *p = mapfile(FILE1, 12 * PGSIZE, RDWR, MAP_PRIVATE), *q = mapfile(FILE1, 12 * PGSIZE, RDWR, MAP_SHARED);
+  unlink(FILE1);
+  for (int k = 0; k < 12; k++)
+    p[k * PGSIZE] = q[k * PGSIZE] = 'f';
+  int holding = child();
+  if (holding == 0)
+    holder();
+  for (int i = 0; i < 300 && pid < 0; i++) {
+    hear();
+    pid = fork();
+    if (pid == 0)
+      exit(load(p + 11 * PGSIZE) == 'f' ? 0 : 2);
+    if (pid < 0)
+      tell();
+  }
+  check(pid > 0, "fork fails though there is memory");
+  check(wait(&status) == pid && status == 0, "the child of a fork that hardly had memory did not end well");
+  kill(holding);
+  join(-1, "a killed child did not end so");
+  unmap(p, 12 * PGSIZE);
+  unmap(q, 12 * PGSIZE);
+}
+
+static void
+lost(void)
+{
+  newfile(7, 4 * PGSIZE);
+  char *priv = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE), *shared = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_SHARED);
+  for (int i = 0; i < 3; i++)
+    priv[i * PGSIZE] = shared[i * PGSIZE] = 'p';
+  forkround(priv, shared);
+  int pages = freepages();
+  for (int i = 0; i < 20; i++)
+    forkround(priv, shared);
+  check(freepages() > pages - 20, "fork loses pages of mappings");
+  unmap(priv, 4 * PGSIZE);
+  unmap(shared, 4 * PGSIZE);
+
+  failingforks();
+  pages = freepages();
+  int blocks = freeblocks();
+  failingforks();
+  check(freepages() > pages - 8, "forks that fail half-way lose pages");
+  check(freeblocks() > blocks - 20, "forks that fail half-way keep files open");
+}
+
+static struct section all[] = {
+  { "apart",  "private pages after fork",  apart },
+  { "shared", "shared pages after fork",   shared },
+  { "table",  "fork with 16 mappings",     table },
+  { "files",  "files of children",         files },
+  { "lost",   "what forks lose",           lost },
+};
+
+int
+main(int argc, char *argv[])
+{
+  exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
+}

@@ -1,0 +1,282 @@
+// hidden8share.c - task 8: who shares a page, and what becomes of it when its owners end one after the other.
+#include "kernel/types.h"
+#include "kernel/stat.h"
+#include "kernel/fcntl.h"
+#include "kernel/riscv.h"
+#include "user/user.h"
+#include "user/hid.h"
+
+// ---- strangers: processes that have nothing from each other but the name of the file
+
+static int next, turn;   // pipes: to the other one, and from it
+
+static void
+other(void)
+{
+  char c = '!';
+
+  check(write(next, &c, 1) == 1, "write");
+  check(read(turn, &c, 1) == 1, "the other process has ended early");
+}
+
+// Both map the file, from another page on, and store in turns. me is 0 or 1.
+static void
+stranger(int me)
+{
+  int fd = opened(FILE1, O_RDWR);
+  char *p = map("mmap", fd, me * PGSIZE, 3 * PGSIZE, RDWR, MAP_SHARED) - me * PGSIZE;   // where page 0 would be
+  char mine = 'a' + me, theirs = 'a' + 1 - me;
+
+  close(fd);
+  other();
+  store(p + PGSIZE + me, mine);
+  store(p + 2 * PGSIZE + me, mine);
+  other();
+  check(load(p + PGSIZE + 1 - me) == theirs && load(p + 2 * PGSIZE + 1 - me) == theirs,
+        "what a process stored is not seen in another one that mapped the file for itself");
+  other();
+  store(p + PGSIZE + 10 + me, mine);
+  other();
+  check(load(p + PGSIZE + 10 + 1 - me) == theirs, "a later store is not seen in another process");
+  exit(0);
+}
+
+static void
+strangers(void)
+{
+  int there[2], back[2], status;
+
+  newfile(1, 4 * PGSIZE);
+  check(pipe(there) == 0 && pipe(back) == 0, "pipe");
+  for (int me = 0; me < 2; me++)
+    if (fork() == 0) {
+      next = me ? back[1] : there[1];
+      turn = me ? there[0] : back[0];
+      close(me ? there[1] : back[1]);
+      close(me ? back[0] : there[0]);
+      stranger(me);
+    }
+  close(there[0]), close(there[1]), close(back[0]), close(back[1]);
+  for (int me = 0; me < 2; me++) {
+    check(wait(&status) > 0, "wait");
+    if (status != 0)
+      exit(1);
+  }
+  for (int me = 0; me < 2; me++)
+    want[PGSIZE + me] = want[2 * PGSIZE + me] = want[PGSIZE + 10 + me] = 'a' + me;
+  holds(FILE1, want, 4 * PGSIZE, "what two processes stored in a shared page is not all in the file");
+}
+
+// ---- same: several mappings of a page in one process
+
+static void
+samepage(void)
+{
+  newfile(2, 3 * PGSIZE);
+  int fd = opened(FILE1, O_RDWR), fd2 = opened(FILE1, O_RDONLY);
+  char *p = map("mmap", fd, 0, 3 * PGSIZE, RDWR, MAP_SHARED), *q = map("mmap", fd2, PGSIZE, 2 * PGSIZE, PROT_READ, MAP_SHARED);
+  char *priv = map("mmap", fd, 0, 3 * PGSIZE, RDWR, MAP_PRIVATE);
+
+  close(fd);
+  close(fd2);
+  check(load(q) == want[PGSIZE], "mapping differs from the file");
+  store(p + PGSIZE, 's');
+  check(load(q) == 's', "a store is not seen in a second, read-only mapping of the page");
+  store(p + 2 * PGSIZE, 's');
+  check(load(q + PGSIZE) == 's', "a page that was touched later is not the same in a second mapping");
+  store(priv + PGSIZE + 5, 'x');
+  check(load(q + 5) == want[PGSIZE + 5] && load(p + PGSIZE + 5) == want[PGSIZE + 5], "a private store is seen in shared mappings");
+  store(p, 's');
+  load(priv);
+  store(priv + 1, 'x');
+  check(load(p + 1) == want[1], "a private store is seen in a shared mapping");
+  unmap(q, 2 * PGSIZE);
+  check(load(p + PGSIZE) == 's' && load(p + 2 * PGSIZE) == 's', "a page was lost when a second mapping of it was unmapped");
+  unmap(p, 3 * PGSIZE);
+  check(load(priv + PGSIZE + 5) == 'x', "a private page was lost when a shared one was unmapped");
+  unmap(priv, 3 * PGSIZE);
+  want[0] = want[PGSIZE] = want[2 * PGSIZE] = 's';
+  holds(FILE1, want, 3 * PGSIZE, "stores to shared pages are not in the file, or private ones are");
+}
+
+// ---- owners: three processes have a page; they end in each order, in several ways, and each has stored
+
+#define OWNERS  3
+
+static void
+owner(int me, char how)
+{
+  char *p = mapfile(FILE1, PGSIZE, RDWR, MAP_SHARED);
+
+  store(p + me, 'A' + me);
+  tell();
+  hear();
+  for (int i = 0; i < OWNERS; i++)
+    check(load(p + i) == 'A' + i, "a page was lost when another process that shared it ended");
+  if (how == 'u')
+    unmap(p, PGSIZE);
+  if (how == 'k')
+    kill(getpid());
+  exit(0);
+}
+
+// Memory that was given back by mistake gets other contents.
+static void
+churn(void)
+{
+  int size = 200 * PGSIZE;
+  char *p = sbrk(size);
+
+  check(p != SBRK_ERROR, "sbrk");
+  memset(p, 0xee, size);
+  sbrk(-size);
+}
+
+// The owners end in this order; how says of each whether it unmaps, exits or is killed.
+static void
+ends(char *order, char *how)
+{
+  int ins[OWNERS], outs[OWNERS];
+  char c;
+
+  newfile(3, PGSIZE);
+  for (int i = 0; i < OWNERS; i++) {
+    if (child() == 0)
+      owner(i, how[i]);
+    hear();
+    ins[i] = in;
+    outs[i] = out;
+  }
+  for (int k = 0; k < OWNERS; k++) {
+    int i = order[k] - '0';
+    in = ins[i];
+    out = outs[i];
+    tell();
+    join(how[i] == 'k' ? -1 : 0, "a process that shares a page did not end as it should");
+    churn();
+    int fd = opened(FILE1, O_RDONLY);
+    for (int at = 0; at <= i; at++)
+      check(read(fd, &c, 1) == 1, "read");
+    check(c == 'A' + i, "what a process stored in a shared page is not in the file when that process has ended");
+    close(fd);
+  }
+  for (int i = 0; i < OWNERS; i++)
+    want[i] = 'A' + i;
+  holds(FILE1, want, PGSIZE, "what three processes stored in a shared page is not all in the file");
+}
+
+static void
+owners(void)
+{
+  ends("012", "uek");
+  ends("021", "kue");
+  ends("102", "eku");
+  ends("120", "uke");
+  ends("201", "keu");
+  ends("210", "euk");
+}
+
+// ---- newer: who did not store writes nothing back, though another owner of the page did
+
+static void
+newer(void)
+{
+  newfile(4, PGSIZE);
+  char *p = mapfile(FILE1, PGSIZE, RDWR, MAP_SHARED);
+  if (child() == 0) {
+    check(load(p) == want[0], "child: mapping differs from the file");
+    tell();
+    hear();
+    exit(0);
+  }
+  hear();
+  store(p + 3, 'o');
+  unmap(p, PGSIZE);
+  want[3] = 'o';
+  holds(FILE1, want, PGSIZE, "a store is not in the file after munmap while another process has the page");
+  int fd = opened(FILE1, O_WRONLY);
+  memset(want, 'n', 100);
+  check(write(fd, want, 100) == 100, "write");
+  close(fd);
+  tell();
+  join(0, "child with a shared page did not end well");
+  holds(FILE1, want, PGSIZE, "a process that only read a shared page wrote it back over newer data");
+}
+
+// ---- names: pages belong to the file, not to its name, nor to the number of its inode
+
+static void
+names(void)
+{
+  for (int i = 0; i < 6; i++) {
+    newfile(5 + i, 2 * PGSIZE);
+    char *old = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+    check(load(old + PGSIZE) == want[PGSIZE], "mapping of a new file differs from it");
+    store(old, 'o');
+    if (i % 2 == 0)
+      unmap(old, 2 * PGSIZE);
+    check(unlink(FILE1) == 0, "unlink");
+
+    newfile(20 + i, 2 * PGSIZE);
+    char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+    same(p, want, 2 * PGSIZE, "a mapping shows pages of another file, which was unlinked");
+    store(p + 1, want[1] = 'p');
+    if (i % 2)
+      unmap(old, 2 * PGSIZE);
+    unmap(p, 2 * PGSIZE);
+    holds(FILE1, want, 2 * PGSIZE, "a file has what was stored in another one, which was unlinked");
+    check(unlink(FILE1) == 0, "unlink");
+  }
+}
+
+// ---- lost: shared pages are given back when the last owner has ended, and not before
+
+static void
+shareround(void)
+{
+  char *p = mapfile(FILE1, 3 * PGSIZE, RDWR, MAP_SHARED), *q = mapfile(FILE1, 3 * PGSIZE, RDWR, MAP_SHARED);
+
+  store(p, 'x');
+  load(q);
+  for (int i = 0; i < 2; i++) {
+    if (child() == 0) {
+      char *r = mapfile(FILE1, 3 * PGSIZE, RDWR, MAP_SHARED);
+      store(r + PGSIZE, 'r');
+      load(p + PGSIZE);
+      load(q + 2 * PGSIZE);
+      if (i)
+        unmap(q, PGSIZE);
+      exit(load(r) == 'x' ? 0 : 2);
+    }
+    join(0, "child with shared pages did not end well");
+  }
+  unmap(q, 3 * PGSIZE);
+  check(load(p + PGSIZE) == 'r', "a shared page was lost with its other owners");
+  unmap(p, 3 * PGSIZE);
+}
+
+static void
+lost(void)
+{
+  newfile(40, 3 * PGSIZE);
+  shareround();
+  int before = freepages();
+  for (int i = 0; i < 40; i++)
+    shareround();
+  check(freepages() > before - 20, "shared pages are lost");
+}
+
+static struct section all[] = {
+  { "strangers", "sharing between strangers",  strangers },
+  { "same",      "sharing in one process",     samepage },
+  { "owners",    "owners that end",            owners },
+  { "newer",     "shared and newer data",      newer },
+  { "names",     "sharing and names",          names },
+  { "lost",      "what sharing gives back",    lost },
+};
+
+int
+main(int argc, char *argv[])
+{
+  exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
+}
