@@ -5,7 +5,7 @@
 
 static char chunk[4096];
 
-// Returns 0, or -1 with a message.
+// Returns 0, or -1 with a message. Ends the program if there is nowhere to write.
 static int
 copy(int fd, const char *name)
 {
@@ -14,7 +14,7 @@ copy(int fd, const char *name)
   while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
     if (write(1, chunk, n) != n) {
       fprintf(2, "cat: cannot write\n");
-      return -1;
+      exit(1);
     }
   }
   if (n < 0)

@@ -383,7 +383,7 @@ await(struct job *job)
     running += (c->pid > 0);
   while (running > 0) {
     int xstatus;
-    int pid = wait(&xstatus);   // may be a job of the background, which ends here unseen
+    int pid = wait(&xstatus);
     for (struct command *c = job->first; c; c = c->next) {
       if (c->pid == pid) {
         running--;
@@ -395,18 +395,38 @@ await(struct job *job)
   return result;
 }
 
+// Start the job by way of a child that ends at once. So init inherits the job and takes note
+// of its end; a shell that waits for nothing would keep it as a zombie.
+static int
+launchbehind(struct job *job)
+{
+  int pid = fork();
+
+  if (pid == 0) {
+    launchall(job);
+    exit(0);
+  }
+  if (pid < 0) {
+    fprintf(2, "sh: cannot fork\n");
+    return 1;
+  }
+  wait(0);
+  return 0;
+}
+
 // Run the jobs, each when the one before it has ended or is in the background. Returns the status.
 static int
 runlist(struct job *list)
 {
   for (struct job *job = list; job; job = job->next) {
-    // cd must change the shell itself.
-    if (iscd(job->first) && !job->first->next && !job->background) {
+    if (job->background) {
+      status = launchbehind(job);
+    } else if (iscd(job->first) && !job->first->next) {   // must change the shell itself
       status = changedir(job->first);
-      continue;
+    } else {
+      launchall(job);
+      status = await(job);
     }
-    launchall(job);
-    status = job->background ? 0 : await(job);
   }
   return status;
 }

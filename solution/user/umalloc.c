@@ -23,7 +23,8 @@ struct block {
 
 // Free blocks of 2^i up to 2^(i+1) - 1 bytes are in lists[i].
 static struct block *lists[32];
-static struct block *endmark;   // of the newest region
+static struct block *endmark;   // of the newest region,
+static char *end;               // which reaches up to here
 
 static struct block *
 offset(struct block *b, long bytes)
@@ -100,11 +101,12 @@ grow(size_t size)
   if (start == SBRK_ERROR)
     return -1;
   struct block *b = endmark;
-  if (b == 0 || start != (char *)b + HEADER) {   // somebody else called sbrk: a new region
+  if (start != end) {   // somebody else has called sbrk: a new region
     b = (struct block *)ROUNDUP((uint64)start, ALIGN);
     b->below = 0;
   }
-  size_t room = (start + bytes - (char *)b - HEADER) & ~(size_t)(ALIGN - 1);
+  end = start + bytes;
+  size_t room = (end - (char *)b - HEADER) & ~(size_t)(ALIGN - 1);
   b->size = room | INUSE;
   endmark = offset(b, room);
   endmark->size = INUSE;
