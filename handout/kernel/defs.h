@@ -62,6 +62,7 @@ uint            dirfind(struct inode *dp, char *name, uint *poff);
 int             dirlink(struct inode *dp, char *name, uint inum);
 int             dirput(struct inode *dp, uint off, char *name, uint inum);
 int             dirempty(struct inode *dp);
+void            dirremoved(struct inode *dp, struct inode *ip);
 int             namecmp(const char *s, const char *t);
 struct inode   *namei(char *path);
 struct inode   *nameiparent(char *path, char *name);

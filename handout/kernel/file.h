@@ -17,10 +17,13 @@ struct file {
 #define mkdev(m, n)  ((uint)((m) << 16 | (n)))
 
 struct inode {
+  // Protected by the lock of fs.c's table.
   uint             dev;
   uint             inum;
-  int              ref;     // how many hold it; protected by fs.c's table lock
+  int              ref;     // how many hold it
   struct inode    *next;    // in its hash chain or in the free list
+  uint             parent;  // of a directory that was removed: the inode it was in, if that still has a name
+
   struct sleeplock lock;    // protects all that follows
   int              valid;   // read from the disk?
   uint             ahead;   // file blocks before this one were read ahead

@@ -111,7 +111,7 @@ bfree(uint *list, int n)
 #define NICHAIN 32   // a power of two
 
 static struct {
-  struct spinlock lock;             // protects chain, spare and of each inode dev, inum, ref, next
+  struct spinlock lock;             // protects chain, spare and of each inode what file.h says
   struct inode   *chain[NICHAIN];   // inodes with ref > 0
   struct inode   *spare;            // the others
   struct inode    pool[NINODE];
@@ -147,12 +147,11 @@ iinit(void)
 }
 
 // A reference to an inode, neither locked nor read from the disk.
-// Returns 0 if NINODE others are in use.
+// Returns 0 if NINODE others are in use. inodes.lock is held.
 static struct inode *
-iget(uint dev, uint inum)
+obtain(uint dev, uint inum)
 {
   struct inode **chain = &inodes.chain[inum % NICHAIN];
-  acquire(&inodes.lock);
   struct inode *ip = *chain;
   while (ip && (ip->inum != inum || ip->dev != dev))
     ip = ip->next;
@@ -165,9 +164,18 @@ iget(uint dev, uint inum)
     ip->dev = dev;
     ip->inum = inum;
     ip->ref = 1;
+    ip->parent = 0;
     ip->valid = 0;
     ip->ahead = 0;
   }
+  return ip;
+}
+
+static struct inode *
+iget(uint dev, uint inum)
+{
+  acquire(&inodes.lock);
+  struct inode *ip = obtain(dev, inum);
   release(&inodes.lock);
   return ip;
 }
@@ -583,12 +591,37 @@ dirfind(struct inode *dp, char *name, uint *poff)
   return inum;
 }
 
+// The directory that removed directory dp was in, or 0 if it was removed as well.
+static struct inode *
+former_parent(struct inode *dp)
+{
+  acquire(&inodes.lock);
+  struct inode *ip = dp->parent ? obtain(dp->dev, dp->parent) : 0;
+  release(&inodes.lock);
+  return ip;
+}
+
 // As dirfind, but a reference to the inode. Returns 0 if there is none, or no room for it in memory.
 struct inode *
 dirlookup(struct inode *dp, char *name, uint *poff)
 {
+  if (dp->nlink == 0 && namecmp(name, "..") == 0)
+    return former_parent(dp);
   uint inum = dirfind(dp, name, poff);
   return inum ? iget(dp->dev, inum) : 0;
+}
+
+// Directory ip, whose last link goes, was in dp. Processes may go on using it, but what its ".."
+// has on the disk is good no longer than dp is there: when dp goes, its inode may be used again.
+void
+dirremoved(struct inode *dp, struct inode *ip)
+{
+  acquire(&inodes.lock);
+  ip->parent = dp->inum;
+  for (int i = 0; i < NINODE; i++)
+    if (inodes.pool[i].parent == ip->inum && inodes.pool[i].dev == ip->dev)
+      inodes.pool[i].parent = 0;
+  release(&inodes.lock);
 }
 
 // Is dp without entries but . and ..?

@@ -13,21 +13,19 @@
 
 #define MAXNLINK 32767   // nlink is a short
 
-// The open file that argument n, a file descriptor, stands for; pfd and pf may be 0.
-// Returns 0, or -1 if it stands for none.
+// Argument n is a file descriptor: get its number and the open file that it stands for. Either
+// pointer may be 0, if the caller has no use for it. Returns 0, or -1 if it stands for none.
 static int
-argfd(int n, int *pfd, struct file **pf)
+argfd(int n, int *number, struct file **file)
 {
   int fd;
   argint(n, &fd);
   struct file *f = fd >= 0 && fd < NOFILE ? myproc()->ofile[fd] : 0;
-  if (f == 0)
-    return -1;
-  if (pfd)
-    *pfd = fd;
-  if (pf)
-    *pf = f;
-  return 0;
+  if (file)
+    *file = f;
+  if (number)
+    *number = fd;
+  return f ? 0 : -1;
 }
 
 // Give the process's lowest free descriptor to f; the caller's reference goes with it.
@@ -43,6 +41,15 @@ fdalloc(struct file *f)
     return -1;
   p->ofile[fd] = f;
   return fd;
+}
+
+// Close f, and free its descriptor fd unless that is -1.
+static void
+closeboth(int fd, struct file *f)
+{
+  if (fd >= 0)
+    myproc()->ofile[fd] = 0;
+  fileclose(f);
 }
 
 // ---- Calls on a descriptor.
@@ -88,8 +95,7 @@ sys_close(void)
   int fd;
   if (argfd(0, &fd, &f) < 0)
     return -1;
-  myproc()->ofile[fd] = 0;
-  fileclose(f);
+  closeboth(fd, f);
   return 0;
 }
 
@@ -105,7 +111,6 @@ sys_fstat(void)
 uint64
 sys_pipe(void)
 {
-  struct proc *p = myproc();
   struct file *end[2];
   uint64 addr;
   argaddr(0, &addr);
@@ -114,13 +119,10 @@ sys_pipe(void)
   int fd[2];
   fd[0] = fdalloc(end[0]);
   fd[1] = fdalloc(end[1]);
-  if (fd[0] >= 0 && fd[1] >= 0 && copyout(p->pagetable, addr, (char *)fd, sizeof(fd)) == 0)
+  if (fd[0] >= 0 && fd[1] >= 0 && copyout(myproc()->pagetable, addr, (char *)fd, sizeof(fd)) == 0)
     return 0;
-  for (int i = 0; i < 2; i++) {
-    if (fd[i] >= 0)
-      p->ofile[fd[i]] = 0;
-    fileclose(end[i]);
-  }
+  closeboth(fd[0], end[0]);
+  closeboth(fd[1], end[1]);
   return -1;
 }
 
@@ -223,6 +225,23 @@ open_inode(struct file *f, struct inode *ip, int mode)
   return 0;
 }
 
+// Make the new file f an open file of what path names. Returns 0 or -1.
+static int
+open_path(struct file *f, char *path, int mode)
+{
+  int r = -1;
+  begin_op();
+  struct inode *ip = inode_to_open(path, mode);
+  if (ip) {
+    r = open_inode(f, ip, mode);
+    iunlock(ip);
+    if (r < 0)
+      iput(ip);
+  }
+  end_op();
+  return r;
+}
+
 uint64
 sys_open(void)
 {
@@ -232,26 +251,14 @@ sys_open(void)
   if (argstr(0, path, MAXPATH) < 0)
     return -1;
   struct file *f = filealloc();
-  int fd = f ? fdalloc(f) : -1;
-  int ok = 0;
-  if (fd >= 0) {
-    begin_op();
-    struct inode *ip = inode_to_open(path, mode);
-    if (ip) {
-      ok = open_inode(f, ip, mode) == 0;
-      iunlock(ip);
-      if (!ok)
-        iput(ip);
-    }
-    end_op();
+  if (f == 0)
+    return -1;
+  int fd = fdalloc(f);
+  if (fd < 0 || open_path(f, path, mode) < 0) {
+    closeboth(fd, f);
+    return -1;
   }
-  if (ok)
-    return fd;
-  if (fd >= 0)
-    myproc()->ofile[fd] = 0;
-  if (f)
-    fileclose(f);
-  return -1;
+  return fd;
 }
 
 // Create something that is not opened. Returns 0 or -1.
@@ -355,21 +362,17 @@ sys_link(void)
 }
 
 // Take the entry at off out of dp, and one link from what it names, ip. Both are locked.
-// A removed directory may live on as some process's directory: its ".." becomes the
-// root, as the parent may be gone before it.
 static void
 remove_entry(struct inode *dp, uint off, struct inode *ip)
 {
-  uint dotdot;
   dirput(dp, off, "", 0);
-  if (ip->type == T_DIR) {
-    if (dirfind(ip, "..", &dotdot))
-      dirput(ip, dotdot, "..", ROOTINO);
-    dp->nlink--;
-    iupdate(dp);
-  }
   ip->nlink--;
   iupdate(ip);
+  if (ip->type == T_DIR) {
+    dirremoved(dp, ip);
+    dp->nlink--;   // that was for ".."
+    iupdate(dp);
+  }
 }
 
 // Remove name from directory dp, which is locked. Returns 0 or -1.

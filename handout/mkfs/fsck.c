@@ -273,28 +273,28 @@ entries_of(uint dir, uint *count)
   return list;
 }
 
+// In a removed directory, which may be some process's, ".." means nothing any more.
+static void
+check_entry_of_removed(uint dir, const struct dirent *e)
+{
+  if (named(e, ".") && e->inum != dir)
+    problem("directory %u: '.' leads to inode %u", dir, e->inum);
+  if (!named(e, ".") && !named(e, ".."))
+    problem("directory %u: was removed, but has an entry '%s'", dir, shown(e));
+}
+
 static void
 check_entry(uint dir, const struct dirent *e)
 {
   if (e->name[0] == 0 || memchr(e->name, '/', DIRSIZ))
     problem("directory %u: entry for inode %u has the bad name '%s'", dir, e->inum, shown(e));
-  if (!in_use(e->inum)) {
+  if (!in_use(e->inum))
     problem("directory %u: '%s' leads to inode %u, which is not in use", dir, shown(e), e->inum);
-    return;
-  }
-  if (named(e, ".")) {
-    if (e->inum != dir)
-      problem("directory %u: '.' leads to inode %u", dir, e->inum);
-    return;
-  }
-  if (inode(dir)->nlink == 0) {
-    // A removed directory, which may be some process's: its ".." no longer counts.
-    if (!named(e, ".."))
-      problem("directory %u: was removed, but has an entry '%s'", dir, shown(e));
-    return;
-  }
-  links[e->inum]++;
-  if (!named(e, "..") && e->inum == ROOTINO)
+  else if (!named(e, "."))
+    links[e->inum]++;
+  else if (e->inum != dir)
+    problem("directory %u: '.' leads to inode %u", dir, e->inum);
+  if (!named(e, ".") && !named(e, "..") && e->inum == ROOTINO)
     problem("directory %u: '%s' leads to the root", dir, shown(e));
 }
 
@@ -307,7 +307,10 @@ check_directory(uint dir)
   for (uint i = 0; i < count; i++) {
     dot += named(&list[i], ".");
     dotdot += named(&list[i], "..");
-    check_entry(dir, &list[i]);
+    if (inode(dir)->nlink > 0)
+      check_entry(dir, &list[i]);
+    else
+      check_entry_of_removed(dir, &list[i]);
     if (i > 0 && by_name(&list[i - 1], &list[i]) == 0)
       problem("directory %u: two entries are called '%s'", dir, shown(&list[i]));
   }

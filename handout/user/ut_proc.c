@@ -204,6 +204,28 @@ orphans_reaped(void)
   }
 }
 
+// The same for those that ended first, and that their parent never waited for.
+static void
+zombies_reaped(void)
+{
+  int report[2], pids[3];
+  newpipe(report);
+  int pid = child();
+  if (pid == 0) {
+    for (int i = 0; i < COUNT(pids); i++) {
+      if ((pids[i] = child()) == 0)
+        exit(0);
+    }
+    pause(1);
+    mustwrite(report[1], pids, sizeof(pids));
+    exit(0);
+  }
+  ends(pid, 0);
+  equal(readfull(report[0], pids, sizeof(pids)), sizeof(pids), "bytes from their parent");
+  for (int i = 0; i < COUNT(pids); i++)
+    gone(pids[i]);
+}
+
 static void
 orphans_killed(void)
 {
@@ -447,6 +469,7 @@ struct test proc_tests[] = {
   QUICK(exit_together),
   QUICK(exit_with_children),
   QUICK(orphans_reaped),
+  QUICK(zombies_reaped),
   QUICK(orphans_killed),
   QUICK(kill_anywhere),
   QUICK(kill_newborn),

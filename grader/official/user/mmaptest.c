@@ -1199,9 +1199,9 @@ exittest(void)
   newfile(34, 3 * PGSIZE);
   threeends();   // what the kernel keeps for later it has now
   int before = freepages();
-  for (int round = 0; round < 30; round++)
+  for (int round = 0; round < 12; round++)
     threeends();
-  check(freepages() > before - 20, "exits with mappings lose pages");
+  check(freepages() > before - 10, "exits with mappings lose pages");
 }
 
 // ---- table: many mappings at once, then one too many. They are not touched: no task after mmap is needed.

@@ -1,8 +1,6 @@
 // ut_limit.c - tests of usertests: the system when something has run out, and afterwards.
 #include "user/ut.h"
 
-#define RAMPAGES ((PHYSTOP - KERNBASE) / PGSIZE)
-
 // With no page left, calls that need one fail, and those that need none work. Then all is as before.
 static void
 memory_eager(void)
@@ -34,11 +32,14 @@ memory_eager(void)
   }
 }
 
+// Use more memory than there is, the last of it lazy.
 static void
-touchpages(long pages)
+overuse(long lazypages)
 {
-  char *heap = sbrklazy(pages * PGSIZE);
-  for (long i = 0; i < pages; i++)
+  eatmemory();
+  sbrk(-lazypages * PGSIZE);
+  char *heap = sbrklazy(2 * lazypages * PGSIZE);
+  for (long i = 0; i < 2 * lazypages; i++)
     heap[i * PGSIZE] = 1;
 }
 
@@ -48,21 +49,23 @@ memory_lazy(void)
 {
   char *mine = lastpage();
   paint(mine, PGSIZE, 1, 0);
-  dies(touchpages, RAMPAGES, "use of more pages than there are:");
+  for (int lazypages = 1; lazypages < 2000; lazypages *= 10)
+    dies(overuse, lazypages, "use of more memory than there is, pages:");
   painted(mine, PGSIZE, 1, 0, "memory of the parent");
 }
 
 static void
-touchtoomuch(long unused)
+overuseagain(long who)
 {
-  dies(touchpages, RAMPAGES, "use of more pages than there are:");
+  for (int i = 0; i < 3; i++)
+    dies(overuse, 1000 * (who + 1), "use of more memory than there is, pages:");
 }
 
 // Several processes at once take what there is.
 static void
 memory_race(void)
 {
-  crowd(3, touchtoomuch);
+  crowd(3, overuseagain);
 }
 
 // A system call that needs a page for its result fails, and the process lives.
@@ -234,7 +237,7 @@ open_files(void)
   }
 }
 
-// Use more different files than the system has inodes in memory.
+// Use more different files than the system has inodes in memory. What fails then costs none on the disk.
 static void
 open_inodes(void)
 {
@@ -242,8 +245,10 @@ open_inodes(void)
   newpipe(gate);
   int n = holdfiles(12, gate, 1);
   expect(n > NINODE / 2 && n < NINODE, "%d different files were open at a time", n);
-  equal(open("new", O_CREATE | O_RDWR), -1, "open of a new file without an inode in memory");
-  equal(mkdir("d"), -1, "mkdir without an inode in memory");
+  for (int i = 0; i < 150; i++) {
+    equal(open("new", O_CREATE | O_RDWR), -1, "open of a new file without an inode in memory");
+    equal(mkdir("d"), -1, "mkdir without an inode in memory");
+  }
   equal(chdir("/.."), 0, "chdir to /, which is in memory");
   equal(chdir(ROOM), 0, "chdir to a directory that is in memory");
   mustclose(gate[0]);
@@ -254,7 +259,8 @@ open_inodes(void)
     names += exists(numbered("h", i));
   equal(names, n, "files, compared with those that were opened");
   equal(exists("new") + exists("d"), 0, "existence of files that could not be made");
-  save("new", 1, 100);
+  for (int i = 0; i < 40; i++)
+    save(numbered("n", i), i, 1);
 }
 
 // Files until the disk has no inode left; each time the same number.
@@ -323,7 +329,7 @@ blocks(void)
       first = n;
     equal(n, first, "blocks, compared with the first time");
     int links = info(".").nlink;
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 120; i++)
       equal(mkdir("d"), -1, "mkdir without a block");
     equal(exists("d"), 0, "existence of a directory that could not be made");
     equal(info(".").nlink, links, "links of the directory");
