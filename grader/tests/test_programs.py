@@ -383,7 +383,7 @@ def test_ls_of_a_path_that_is_nearly_too_long(shell):
 
 @pytest.mark.parametrize("line, printed", [
     ("forktest", "fork test\nfork test OK\n"),
-    ("stressfs", "stressfs starting\nstressfs OK\n"),
+    ("stressfs", "stressfs: 5 writers\nstressfs: OK\n"),
     ("logstress s1 s2 s3 s4", ""),
     ("grind 2", "grind: OK\n"),
     ("grind 0", "grind: OK\n"),
