@@ -252,10 +252,12 @@ badaddr(int i)
   return i - 2 < COUNT(never) ? never[i - 2] : 0;
 }
 
-// A number that looks random; the same sequence for the same start.
+// A number that looks random; the same sequence for the same start, which is not 0 (Marsaglia's xorshift).
 uint
 rnd(uint *state)
 {
-  *state = *state * 1664525 + 1013904223;
-  return *state >> 8;
+  *state ^= *state << 13;
+  *state ^= *state >> 17;
+  *state ^= *state << 5;
+  return *state;
 }
