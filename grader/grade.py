@@ -4,10 +4,11 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, build, facts, machine, score, tree
+from . import CouldNotGrade, build, facts, hidden, machine, score, tree
 
 OFFICIAL = Path(__file__).resolve().parent / "official"
 
@@ -24,13 +25,34 @@ def grade_tree(submission, lab, work, jobs=2, say=None):
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     built = compile_tree(copy.path, work)
-    transcripts = []
-    wanted = lab.programs if built.ok else ()
+    transcripts = run_lab(lab, built, work, jobs, say) if built.ok else ()
+    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts), submission=str(submission),
+                        content_hash=copy.content_hash, started=started)
+    if lab.hidden:
+        grade = add_hidden(grade, lab, built, work, jobs, say)
+    return replace(grade, seconds=time.monotonic() - begin)
+
+
+def add_hidden(grade, lab, built, work, jobs, say):
+    """The grade with the hidden tests of those tasks that scored, run on the same kernel."""
+    scored = tuple(task.number for task in grade.tasks if task.score)
+    if not scored:
+        return grade
+    say("building hidden tests")
+    rubric = replace(lab.hidden, asked=scored)
+    disk = hidden.build(built, work / "hidden", jobs)
+    transcripts = run_lab(rubric, disk, work, jobs, say)
+    return score.with_hidden(grade, lab, score.grade(rubric, disk, transcripts, facts.gather(disk, transcripts)))
+
+
+def run_lab(lab, built, work, jobs, say):
+    """Run all that a lab wants of a build; return the Transcripts."""
+    transcripts = ()
+    wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
         transcripts += run_all(machine.Machine(built.kernel, built.image), wanted, lab, work, jobs, say)
-        wanted = lab.followups(tuple(transcripts))
-    return score.grade(lab, built, tuple(transcripts), facts.gather(built, transcripts), submission=str(submission),
-                       content_hash=copy.content_hash, started=started, seconds=time.monotonic() - begin)
+        wanted = lab.followups(transcripts)
+    return transcripts
 
 
 def compile_tree(path, work):
@@ -46,7 +68,7 @@ def compile_tree(path, work):
 
 
 def run_all(guest, programs, lab, work, jobs, say):
-    """Run each program on a fresh boot of a machine, jobs at a time; return the Transcripts, in the programs' order."""
+    """Run each program on a fresh boot of a machine, jobs at a time; return a tuple of Transcripts, in the programs' order."""
     def one(program):
         run = machine.run(guest, program, lab.budget(program), out=transcript_path(work, program), stop=stop)
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
@@ -56,7 +78,7 @@ def run_all(guest, programs, lab, work, jobs, say):
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(one, program) for program in programs]
         try:
-            return [future.result() for future in futures]
+            return tuple(future.result() for future in futures)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)

@@ -112,6 +112,9 @@ class Lab:
     rungs: tuple[Rung, ...]             # [[rung]], the lowest first
     tasks: tuple[Task, ...]             # [[task]], by number
     meanings: tuple[Meaning, ...] = ()  # [[meaning]], the first that fits counts
+    strict: str = "report"              # what hidden tests do to a task: "cap" its points, or only "report"
+    share: float = 0.5                  # how much of its points a capped task can keep, from 0 to 1
+    hidden: object = None               # the Lab of the hidden tests, where they are run too
     part: str = ""                      # what was asked for, if not all
     asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
     named: tuple[str, ...] = ()         # the sections that are run; (): all
@@ -158,9 +161,12 @@ class Lab:
         if task is not None:
             if task not in {t.number for t in self.tasks}:
                 raise LabError(f"{self.name} has no task {task!r}: tasks are {listed(t.number for t in self.tasks)}")
-            return replace(self, part=f"task {task}", asked=(task,))
+            hidden = self.hidden and replace(self.hidden, asked=(task,))
+            return replace(self, part=f"task {task}", asked=(task,), hidden=hidden)
         if not sections:
             return self
+        if self.hidden:
+            raise LabError("hidden tests belong to whole tasks: give a task, or leave strict out, to grade some sections")
         for name in sections:
             if name not in {s.name for s in self.sections}:
                 raise LabError(f"{self.name} has no section {name!r}: sections are {listed(s.name for s in self.sections)}")
@@ -201,14 +207,28 @@ def listed(words):
 
 PARTS = {"program": ("tests", Program), "section": ("sections", Section), "rung": ("rungs", Rung),
          "task": ("tasks", Task), "meaning": ("meanings", Meaning)}
-OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected")
+OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "strict", "share")
 
 
-def load(path=HERE / "labs/mmap.toml"):
-    """The Lab in the file path.
+def load(path=HERE / "labs/mmap.toml", strict=False):
+    """The Lab in the file path; strict: with its hidden tests, from the directory hidden beside it.
 
     Raises LabError, naming the file and the key, where it can't be read or does not hold together."""
     path = Path(path)
+    lab = read_file(path)
+    if not strict:
+        return lab
+    home = path.parent / "hidden" / path.name
+    if not home.exists():
+        raise LabError(f"{home}: not there: hidden tests come with the instructor's copy of the grader only")
+    hidden = read_file(home)
+    if [task.number for task in hidden.tasks] != [task.number for task in lab.tasks]:
+        raise LabError(f"{home}: [[task]]: the tasks are not those of {path}")
+    return replace(lab, hidden=replace(hidden, meanings=hidden.meanings + lab.meanings))
+
+
+def read_file(path):
+    """The Lab in the file path (a Path), by itself. Raises LabError."""
     try:
         data = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -288,6 +308,10 @@ def task_faults(lab):
         for number in task.needs:
             if not 1 <= number < task.number:
                 yield f"{where}: needs: {number} is no earlier task"
+    if lab.strict not in ("cap", "report"):
+        yield f"strict must be 'cap' or 'report', not {lab.strict!r}"
+    if not 0 <= lab.share <= 1:
+        yield f"share must be from 0 to 1, and is {lab.share:g}"
     if len(lab.mapped) != 2 or lab.mapped[0] >= lab.mapped[1]:
         yield "mapped must be two addresses, the first and the one behind the last"
     for meaning in lab.meanings:

@@ -26,6 +26,8 @@ class Part:
     why: str                        # one sentence; "" where passed
     line: str                       # the console line that shows it
     command: str                    # what reproduces it
+    where: tuple[explain.Place, ...] = ()
+    hint: str = ""                  # what it means; "" where passed
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class TaskGrade:
     command: str                    # what reproduces it
     parts: tuple[Part, ...]
     blocked_by: int = 0             # the task that stands in the way
+    hidden: tuple[Part, ...] = ()   # the hidden tests that were run; they may cap the score, and leave the rest as it is
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,9 @@ class Grade:
 
     @property
     def status(self):
-        """The exit status: 0 if all that was asked for passed, else 1."""
-        return 0 if self.outcome == "graded" and all(t.outcome == Outcome.PASSED for t in self.tasks) else 1
+        """The exit status: 0 if all that was asked for passed and no points are lost, else 1."""
+        passed = all(t.outcome == Outcome.PASSED and t.score == t.max_score for t in self.tasks)
+        return 0 if self.outcome == "graded" and passed else 1
 
 
 @dataclass(frozen=True)
@@ -293,8 +297,7 @@ def points_at_stake(lab, task, evidence):
 
 def task_grade(lab, task, judged):
     """The grade of a task from its (evidence, finding) pairs, without regard to other tasks."""
-    parts = tuple(Part(evidence_name(lab, e), f.seen is True, e.points if f.seen else 0, e.points,
-                       f.trouble.why, f.trouble.line, command_for(lab, e)) for e, f in judged)
+    parts = tuple(part_grade(lab, task, e, f) for e, f in judged)
     most = points_at_stake(lab, task, [e for e, _ in judged])
     if all(part.passed for part in parts):
         return TaskGrade(task.number, task.name, most, most, Outcome.PASSED, "", "", (), "", task.doc, "", parts)
@@ -304,6 +307,36 @@ def task_grade(lab, task, judged):
                      Outcome.FAILED if lost else Outcome.NOT_GRADED, finding.trouble.why, finding.trouble.line,
                      finding.trouble.where, explain.meaning(lab, task, finding.trouble, evidence.reason or task.hint),
                      task.doc, command_for(lab, evidence), parts)
+
+
+def part_grade(lab, task, evidence, finding):
+    """The grade of one piece of a task's evidence."""
+    told, seen = finding.trouble, finding.seen is True
+    return Part(evidence_name(lab, evidence), seen, evidence.points if seen else 0, evidence.points, told.why, told.line,
+                command_for(lab, evidence), told.where,
+                "" if seen else explain.meaning(lab, task, told, evidence.reason or task.hint))
+
+
+# Hidden tests.
+
+def with_hidden(grade, lab, found):
+    """The grade with what came of the hidden tests: found is the Grade of lab.hidden, for the tasks that scored."""
+    results = {task.number: task.parts for task in found.tasks}
+    tasks = tuple(capped(lab, task, hidden_parts(lab, results.get(task.number, ()))) for task in grade.tasks)
+    return replace(grade, tasks=tasks, score=sum(t.score for t in tasks), runs=grade.runs + found.runs)
+
+
+def hidden_parts(lab, parts):
+    """Parts of hidden tests, by the names that run them alone."""
+    names = {section.title: section.name for section in lab.hidden.sections}
+    return tuple(replace(part, name=names[part.name], command=part.command.replace("make run", "make run STRICT=1"))
+                 for part in parts)
+
+
+def capped(lab, task, hidden):
+    """A task's grade with its hidden parts, and with no more than its share of the points if one failed."""
+    lost = lab.strict == "cap" and not all(part.passed for part in hidden)
+    return replace(task, hidden=hidden, score=min(task.score, lab.share * task.max_score) if lost else task.score)
 
 
 # Tasks that stand in the way of others.

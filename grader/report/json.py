@@ -6,7 +6,8 @@ from dataclasses import asdict
 from grader import __version__
 
 SCHEMA = 1
-TASK = ("number", "name", "score", "max_score", "outcome", "why", "line", "where", "hint", "doc", "command", "parts")
+TASK = ("number", "name", "score", "max_score", "outcome", "why", "line", "where", "hint", "doc", "command", "parts",
+        "hidden")
 
 
 def render(grade):

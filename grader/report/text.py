@@ -33,6 +33,8 @@ def render(grade, out=sys.stdout):
         for task in grade.tasks:
             if task.outcome in (Outcome.FAILED, Outcome.NOT_GRADED):
                 console.print(paragraph(task))
+            if any(not part.passed for part in task.hidden):
+                console.print(hidden_paragraph(task))
     else:
         console.print(Text("Not graded: " + clean(grade.why), style="bold red"))
         console.print()
@@ -65,28 +67,52 @@ def task_table(grade):
     table.add_column("Result")
     for task in grade.tasks:
         result = f"blocked: task {task.blocked_by} first" if task.blocked_by else task.outcome.value
+        missed = sum(not part.passed for part in task.hidden)
+        result += f"; {missed} of {len(task.hidden)} hidden tests failed" if missed else ""
         table.add_row(str(task.number), task.name, points(task.score, task.max_score),
                       Text(result, style=STYLES[task.outcome]))
     return table
 
 
-def paragraph(task):
-    """What a person needs to mend a task: a heading, and a grid of labels and texts."""
+def titled_grid(title):
+    """An empty grid of labels and texts, with a heading."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.title = Text(f"Task {task.number}, {task.name}", style="bold")
+    grid.title = Text(title, style="bold")
     grid.title_justify = "left"
     grid.add_column(style="dim", min_width=8)
     grid.add_column(overflow="fold")
+    return grid
+
+
+def hidden_paragraph(task):
+    """What the hidden tests of a task found."""
+    grid = titled_grid(f"Task {task.number}, {task.name}: hidden tests")
+    for part in task.hidden:
+        if not part.passed:
+            add_finding(grid, part.name, part)
+            grid.add_row("Try", Text(part.command, style="cyan"))
+            grid.add_row("", "")
+    return grid
+
+
+def add_finding(grid, tested, found):
+    """Add the rows of what was tested, and what was found: a TaskGrade or a Part."""
+    grid.add_row("Tested", Text(tested))
+    grid.add_row("Seen", Text(clean(found.why)))
+    if found.line:
+        grid.add_row("", Text(clean(found.line), style="red"))
+    for place in found.where:
+        grid.add_row("Where", Text(in_source(place)))
+    if found.hint:
+        grid.add_row("Means", Text(found.hint))
+
+
+def paragraph(task):
+    """What a person needs to mend a task: a heading, and a grid of labels and texts."""
+    grid = titled_grid(f"Task {task.number}, {task.name}")
     lost = [part for part in task.parts if not part.passed]
     first = next(part for part in lost if part.why == task.why)
-    grid.add_row("Tested", Text(first.name))
-    grid.add_row("Seen", Text(clean(task.why)))
-    if task.line:
-        grid.add_row("", Text(clean(task.line), style="red"))
-    for place in task.where:
-        grid.add_row("Where", Text(in_source(place)))
-    if task.hint:
-        grid.add_row("Means", Text(task.hint))
+    add_finding(grid, first.name, task)
     for other in others(lost, first):
         grid.add_row("Also", Text(other))
     grid.add_row("Read", Text(task.doc))

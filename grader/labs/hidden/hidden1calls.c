@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 // A system call by its number, without the library.
 static uint64

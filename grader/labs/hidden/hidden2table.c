@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 #define ROUNDS  80   // more than there are slots for processes
 
@@ -57,7 +57,7 @@ together(void)
 }
 
 static struct section all[] = {
-  { "again",    "tables of new processes",     again },
+  { "slots",    "tables of new processes",     again },
   { "together", "tables of several processes", together },
 };
 

@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 // exit and munmap may not be there yet. So no child has pages of a mapping when it ends, and all that touches some happens
 // in the process that runs the sections, which prints its last line before it ends.

@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 // ---- split: a mapping in pieces
 
@@ -247,10 +247,10 @@ lost(void)
 }
 
 static struct section all[] = {
-  { "split",     "mappings in pieces",     split },
-  { "writeback", "write-back",             writeback },
-  { "ranges",    "munmap of other ranges", ranges },
-  { "lost",      "what munmap gives back", lost },
+  { "split",        "mappings in pieces",     split },
+  { "writeback",    "write-back",             writeback },
+  { "ranges",       "munmap of other ranges", ranges },
+  { "munmap-frees", "what munmap gives back", lost },
 };
 
 int

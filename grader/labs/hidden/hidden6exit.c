@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 #define WELL  3   // what an exec'd program ends with if all is well
 
@@ -241,12 +241,12 @@ lost(void)
 }
 
 static struct section all[] = {
-  { "parts",   "end with parts of mappings", parts },
-  { "many",    "end with many mappings",     many },
-  { "sparse",  "end with large mappings",    sparse },
-  { "clean",   "end with clean mappings",    clean },
-  { "strings", "exec from a mapping",        strings },
-  { "lost",    "what an end gives back",     lost },
+  { "parts",     "end with parts of mappings", parts },
+  { "many",      "end with many mappings",     many },
+  { "sparse",    "end with large mappings",    sparse },
+  { "clean",     "end with clean mappings",    clean },
+  { "strings",   "exec from a mapping",        strings },
+  { "end-frees", "what an end gives back",     lost },
 };
 
 int

@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 // ---- private: as it is at the fork, and apart from then on
 
@@ -207,10 +207,10 @@ failingforks(void)
   int pid = -1, status;
 
   newfile(8, 12 * PGSIZE);
-  char *p = mapfile(FILE1, 12 * PGSIZE, RDWR, MAP_PRIVATE), *q = mapfile(FILE1, 12 * PGSIZE, RDWR, MAP_SHARED);
+  char *p = mapfile(FILE1, 12 * PGSIZE, RDWR, MAP_PRIVATE), *q = mapfile(FILE1, PGSIZE, RDWR, MAP_SHARED);
   unlink(FILE1);
   for (int k = 0; k < 12; k++)
-    p[k * PGSIZE] = q[k * PGSIZE] = 'f';
+    p[k * PGSIZE] = q[k] = 'f';
   int holding = child();
   if (holding == 0)
     holder();
@@ -227,7 +227,7 @@ failingforks(void)
   kill(holding);
   join(-1, "a killed child did not end so");
   unmap(p, 12 * PGSIZE);
-  unmap(q, 12 * PGSIZE);
+  unmap(q, PGSIZE);
 }
 
 static void
@@ -254,11 +254,11 @@ lost(void)
 }
 
 static struct section all[] = {
-  { "apart",  "private pages after fork",  apart },
-  { "shared", "shared pages after fork",   shared },
-  { "table",  "fork with 16 mappings",     table },
-  { "files",  "files of children",         files },
-  { "lost",   "what forks lose",           lost },
+  { "apart",      "private pages after fork", apart },
+  { "stores",     "shared pages after fork",  shared },
+  { "inherit",    "fork with 16 mappings",    table },
+  { "files",      "files of children",        files },
+  { "fork-frees", "what forks lose",          lost },
 };
 
 int

@@ -4,7 +4,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
-#include "user/hid.h"
+#include "hid.h"
 
 // ---- strangers: processes that have nothing from each other but the name of the file
 
@@ -267,12 +267,12 @@ lost(void)
 }
 
 static struct section all[] = {
-  { "strangers", "sharing between strangers",  strangers },
-  { "same",      "sharing in one process",     samepage },
-  { "owners",    "owners that end",            owners },
-  { "newer",     "shared and newer data",      newer },
-  { "names",     "sharing and names",          names },
-  { "lost",      "what sharing gives back",    lost },
+  { "strangers",   "sharing between strangers", strangers },
+  { "same",        "sharing in one process",    samepage },
+  { "owners",      "owners that end",           owners },
+  { "newer",       "shared and newer data",     newer },
+  { "names",       "sharing and names",         names },
+  { "share-frees", "what sharing gives back",   lost },
 };
 
 int
