@@ -1,0 +1,265 @@
+"""Measures the grader itself: by bugs, each of which must lose just what its patch says, and by right solutions that must not."""
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from . import CouldNotGrade, build, lab, sandbox, tree
+from .grade import grade_tree
+from .report import text
+from .score import Outcome
+
+HERE = Path(__file__).resolve().parent
+SOLUTION = HERE.parent / "solution"
+MUTANTS = HERE / "tests/mutants"        # NAME.patch: a bug
+VARIANTS = HERE / "tests/variants"      # NAME.patch: another right solution
+WORK = Path("build/mutants")            # below the current directory: a report for each patch, and the workers' trees
+FIELD = re.compile(r"([A-Z][a-z]+): +(\S.*)")
+LOSS = re.compile(r"(?P<task>[1-8])|hidden (?P<hidden>[\w-]+)")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A change of the solution. What it loses is empty for a variant, and for a bug that nothing can show."""
+
+    name: str
+    path: Path
+    task: int                           # that the bug belongs to; 0: no bug, a variant
+    says: str                           # the bug, or what is different, in a sentence
+    tasks: frozenset[int]               # whose evidence in the lab file must be lost
+    hidden: frozenset[str]              # hidden tests that must be lost
+    equivalent: str                     # why a bug can't be seen; "" if it can
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a patch: the Grade (None: there is none), and what is not as its header says."""
+
+    patch: Patch
+    grade: object
+    mistakes: tuple[str, ...]
+
+
+def add_arguments(parser):
+    """Tell an argparse parser the options of this command."""
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="how many patches at one time (default: 2)")
+    parser.add_argument("name", nargs="*", help="the patches to grade, without .patch (default: all)")
+
+
+def main(options):
+    """Grade all patches, or those named, and print the matrix; returns 0 if each loses just what it says, else 1.
+
+    Raises CouldNotGrade."""
+    patches = chosen(read_all(), options.name)
+    rubric = lab.load()
+    verdicts = judge_all(patches, rubric, WORK.resolve(), options.jobs)
+    print("\n".join(matrix(verdicts)))
+    wrong = [f"{verdict.patch.name}: {mistake}" for verdict in verdicts for mistake in verdict.mistakes]
+    print("\n".join(wrong or [f"Each of the {len(patches)} patches loses what it says, and nothing else."]))
+    return 1 if wrong else 0
+
+
+# Patch files.
+
+def read_all(mutants=MUTANTS, variants=VARIANTS):
+    """The Patches in two directories, by task and name. Raises CouldNotGrade for a header that is wrong."""
+    patches = [read(path, kind) for kind, directory in (("mutant", mutants), ("variant", variants))
+               for path in sorted(directory.glob("*.patch"))]
+    names = [patch.name for patch in patches]
+    for name in names:
+        if names.count(name) > 1:
+            raise CouldNotGrade(f"two patches are called {name}: rename one")
+    return sorted(patches, key=lambda patch: (patch.task or 9, patch.name))
+
+
+def read(path, kind):
+    """The Patch in a file (a Path); kind is "mutant" or "variant". Raises CouldNotGrade, naming the field that is wrong."""
+    found = fields(path)
+    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent"}, "variant": {"Differs"}}[kind]
+    for name in found:
+        if name not in known:
+            raise CouldNotGrade(f"{path}: a {kind} has no field {name}: known are {', '.join(sorted(known))}")
+    for name in known - {"Loses", "Equivalent"}:
+        if name not in found:
+            raise CouldNotGrade(f"{path}: the header lacks {name}:")
+    if kind == "variant":
+        return Patch(path.stem, path, 0, found["Differs"], frozenset(), frozenset(), "")
+    if found["Task"] not in list("12345678"):
+        raise CouldNotGrade(f"{path}: Task must be a number from 1 to 8, not {found['Task']!r}")
+    if ("Loses" in found) == ("Equivalent" in found):
+        raise CouldNotGrade(f"{path}: the header must have either Loses: or Equivalent:")
+    tasks, hidden = losses(path, found.get("Loses", ""))
+    return Patch(path.stem, path, int(found["Task"]), found["Bug"], tasks, hidden, found.get("Equivalent", ""))
+
+
+def fields(path):
+    """The fields of a patch file's header, which ends where the diff begins. An indented line goes on with the last field."""
+    found, last = {}, ""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("--- "):
+            return found
+        if line[:1] == " " and last:
+            found[last] += " " + line.strip()
+        elif (field := FIELD.fullmatch(line.rstrip())) and field[1] not in found:
+            last = field[1]
+            found[last] = field[2]
+        elif line.strip():
+            raise CouldNotGrade(f"{path}:{number}: not a line of the form `Field: text`, or the second one of that field")
+    raise CouldNotGrade(f"{path}: no diff: no line begins with ---")
+
+
+def losses(path, said):
+    """The tasks and the names of hidden tests in a Loses field, such as `4, 5, hidden split`."""
+    items = [LOSS.fullmatch(item.strip()) for item in said.split(",")] if said else []
+    if None in items:
+        raise CouldNotGrade(f"{path}: Loses must be task numbers and `hidden NAME`, with commas between, not {said!r}")
+    return (frozenset(int(item["task"]) for item in items if item["task"]),
+            frozenset(item["hidden"] for item in items if item["hidden"]))
+
+
+def chosen(patches, names):
+    """The patches of these names, or all. Raises CouldNotGrade where there is none of a name."""
+    for name in names:
+        if name not in {patch.name for patch in patches}:
+            raise CouldNotGrade(f"there is no patch {name}: see {MUTANTS} and {VARIANTS}")
+    return [patch for patch in patches if not names or patch.name in names]
+
+
+def lay(patch, files, target):
+    """Make target (a Path) the tree of files (contents by path) with a patch applied; returns "" or why that can't be."""
+    shutil.rmtree(target, ignore_errors=True)
+    for name, content in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
+    command = [sandbox.need("patch", "patch"), "-p1", "--fuzz=0", "--batch", "--no-backup-if-mismatch", "-i", patch.path.resolve()]
+    result = subprocess.run(command, cwd=target, capture_output=True, text=True)
+    return "" if result.returncode == 0 else "does not apply to solution/: " + " ".join(result.stdout.split())
+
+
+# Grading.
+
+def judge_all(patches, rubric, work, jobs):
+    """The Verdicts on patches, so many at a time, each worker in a tree of its own; progress is shown."""
+    files = tree.read(SOLUTION)
+    homes = queue.SimpleQueue()
+    for number in range(jobs):
+        homes.put(work / f"worker{number}")
+    use_ccache(work)
+    with shown(len(patches)) as progress, ThreadPoolExecutor(jobs) as pool:
+        task = progress.add_task("", total=len(patches))
+
+        def one(patch):
+            progress.update(task, description=patch.name)
+            home = homes.get()
+            try:
+                verdict = judge(patch, files, rubric, home)
+            finally:
+                homes.put(home)
+            save(verdict, work / f"{patch.name}.txt")
+            progress.advance(task)
+            return verdict
+
+        return list(pool.map(one, patches))
+
+
+def judge(patch, files, rubric, home):
+    """The Verdict on one patch of files, built and graded below home, where the last one left its objects."""
+    why = lay(patch, files, home / "source")
+    if why:
+        return Verdict(patch, None, (why,))
+    grade = grade_tree(home / "source", rubric, home, jobs=1)
+    return Verdict(patch, grade, tuple(mistakes(patch, grade)))
+
+
+def save(verdict, path):
+    """Write the report on a patch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as out:
+        print(f"{verdict.patch.name}: {verdict.patch.says}", *verdict.mistakes, sep="\n", file=out)
+        if verdict.grade:
+            text.render(verdict.grade, out)
+
+
+def shown(total):
+    """How far the work is, on standard error."""
+    columns = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def use_ccache(work):
+    """Have builds of this process go through ccache, if it is installed: the patches leave most files as they are."""
+    compiler = next(filter(None, map(shutil.which, build.COMPILERS)), None)
+    if not (compiler and shutil.which("ccache")):
+        return
+    place = work / "bin"
+    place.mkdir(parents=True, exist_ok=True)
+    wrapper = place / Path(compiler).name
+    if Path(compiler) == wrapper:
+        return
+    wrapper.write_text(f'#!/bin/sh\nCCACHE_DIR="{work}/ccache" exec ccache {compiler} "$@"\n')
+    wrapper.chmod(0o755)
+    os.environ["PATH"] = f"{place}:{os.environ['PATH']}"
+
+
+# What was lost.
+
+def lost_tasks(grade):
+    """The numbers of the tasks whose own evidence was not all seen."""
+    return {task.number for task in grade.tasks if task.outcome != Outcome.PASSED}
+
+
+def lost_hidden(grade):
+    """The hidden tests that failed: the task's number by the test's name."""
+    return {part.name: task.number for task in grade.tasks for part in getattr(task, "hidden", ()) if not part.passed}
+
+
+def mistakes(patch, grade):
+    """What a Grade of a patch shows that its header does not say, and the reverse: a list of texts."""
+    if grade.outcome != "graded":
+        return [f"not graded: {grade.why}"]
+    tasks, hidden = lost_tasks(grade), lost_hidden(grade)
+    known = {part.name: task.number for task in grade.tasks for part in getattr(task, "hidden", ())}
+    related = patch.tasks | {known[name] for name in patch.hidden & set(known)}
+    return ([f"survives: task {number} is not lost" for number in sorted(patch.tasks - tasks)]
+            + [f"loses task {number}, and should not: {why(grade, number)}" for number in sorted(tasks - patch.tasks)]
+            + [f"survives: hidden test {name} {'passes' if name in known else 'is not there'}"
+               for name in sorted(patch.hidden - set(hidden))]
+            + [f"loses hidden test {name} of task {hidden[name]}, and should not"
+               for name in sorted(set(hidden) - patch.hidden) if hidden[name] not in related])
+
+
+def why(grade, number):
+    """Why a task was lost, in a line."""
+    task = next(task for task in grade.tasks if task.number == number)
+    return f"{task.outcome.value}: {task.why} {task.line}".strip()
+
+
+def matrix(verdicts):
+    """The lines of the kill matrix: bug by task, and the tests that failed. A capital X is a loss that should not be, an o one that is not there."""
+    width = max((len(verdict.patch.name) for verdict in verdicts), default=0)
+    yield f"{'':{width}}  task 1 2 3 4 5 6 7 8   tests lost"
+    for verdict in verdicts:
+        yield f"{verdict.patch.name:{width}}       " + " ".join(cells(verdict)) + "   " + ", ".join(tests(verdict.grade))
+
+
+def cells(verdict):
+    """One sign for each task."""
+    said, seen = verdict.patch.tasks, lost_tasks(verdict.grade) if verdict.grade else set()
+    return ["x" if number in said & seen else "X" if number in seen else "o" if number in said else "." for number in range(1, 9)]
+
+
+def tests(grade):
+    """The names of the tests that failed."""
+    if grade is None or grade.outcome != "graded":
+        return ["no grade"]
+    own = [part.name.removeprefix("test ") for task in grade.tasks for part in task.parts
+           if task.outcome == Outcome.FAILED and not part.passed]
+    return own + [f"hidden {name}" for name in lost_hidden(grade)]
