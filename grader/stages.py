@@ -1,4 +1,4 @@
-"""Proves the lab: builds and grades every stage of the solution, and compares what passes with what should."""
+"""Proves the lab: builds and grades every stage of the solution, hidden tests too, and compares what passes with what should."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +22,7 @@ def main(options):
     old = [path for path in handout.stale() if path.startswith("grader/")]
     if old:
         raise CouldNotGrade(f"{old[0]} is not what solution/ has: run make handout first")
-    rubric = lab.load()
+    rubric = lab.load(strict=True)
     with ThreadPoolExecutor(options.jobs) as pool:
         grades = list(pool.map(lambda stage: grade_stage(stage, rubric), range(handout.CORE + 1)))
     print("\n".join(matrix(grades)))
@@ -57,5 +57,7 @@ def mistakes(stage, grade):
         if (task.outcome == Outcome.PASSED) != (task.number <= stage):
             says = f": {task.why} {task.line}" if task.why else ""
             found.append(f"stage {stage}: task {task.number} {task.outcome.value}, and should not have{says}")
+        found += [f"stage {stage}: task {task.number}: hidden test {part.name} fails: {part.why} {part.line}"
+                  for part in task.hidden if not part.passed]
     want = {0: 0, len(grade.tasks): grade.max_score}.get(stage, grade.score)
     return found + ([f"stage {stage}: scores {grade.score:g}, and should score {want:g}"] if grade.score != want else [])
