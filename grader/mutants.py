@@ -59,7 +59,7 @@ def main(options):
 
     Raises CouldNotGrade."""
     patches = chosen(read_all(), options.name)
-    rubric = lab.load()
+    rubric = lab.load(strict=True)
     verdicts = judge_all(patches, rubric, WORK.resolve(), options.jobs)
     print("\n".join(matrix(verdicts)))
     wrong = [f"{verdict.patch.name}: {mistake}" for verdict in verdicts for mistake in verdict.mistakes]
