@@ -1,10 +1,12 @@
 # Makefile - the desk of the kit: everything starts here. README.md says who needs what.
 #
 #   make setup                          install what is missing
-#   make grade [SUBMISSION=path]        grade a tree (default: solution/); TASK=5 or GRADEFLAGS="fork exit" for a part
-#   make run PROG="usertests -q"        boot a tree, run one program
+#   make grade [SUBMISSION=path]        grade a tree (default: solution/); TASK=5 or GRADEFLAGS="fork exit" for a part;
+#                                       STRICT=1: with the hidden tests
+#   make run PROG="usertests -q"        boot a tree, run one program; STRICT=1: from a disk with the hidden tests
 #   make test                           test the kit: kernel, grader, stages, handout
 #   make stages                         grade every stage of the solution
+#   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
 #   make bench                          measure
 #   make clean                          delete whatever was built
@@ -19,22 +21,25 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run test stages handout bench clean
+.PHONY: setup grade run test stages mutants handout bench clean
 
 setup:
 	@sh grader/setup.sh
 
 grade:
-	@$(PYTHON) -m grader grade --submission "$(SUBMISSION)" $(if $(TASK),--task $(TASK)) $(GRADEFLAGS)
+	@$(PYTHON) -m grader grade --submission "$(SUBMISSION)" $(if $(TASK),--task $(TASK)) $(if $(STRICT),--strict) $(GRADEFLAGS)
 
 run:
-	@$(PYTHON) -m grader run --submission "$(SUBMISSION)" -- "$$PROG"
+	@$(PYTHON) -m grader run --submission "$(SUBMISSION)" $(if $(STRICT),--strict) -- "$$PROG"
 
 test:
 	@$(PYTHON) -m pytest grader/tests $(TESTFLAGS)
 
 stages:
 	@$(PYTHON) -m grader stages
+
+mutants:
+	@$(PYTHON) -m grader mutants $(NAME)
 
 handout:
 	@$(PYTHON) -m grader handout $(if $(STAGE),--stage $(STAGE)) $(if $(OUT),--out "$(OUT)")

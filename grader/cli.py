@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, handout, lab, machine, stages, tree
+from . import CouldNotGrade, bench, handout, hidden, lab, machine, mutants, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .report import json, text
 from .transcript import Ending
@@ -42,12 +42,15 @@ def parser():
     grade = add("grade", grade_command, "grade a tree")
     grade.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
     grade.add_argument("--task", type=int, metavar="N", help="grade this task alone")
+    grade.add_argument("--strict", action="store_true", help="run the hidden tests too (instructors' copy only)")
     grade.add_argument("--format", choices=("text", "json"), default="text")
     grade.add_argument("section", nargs="*", help="run and grade these sections of mmaptest alone")
     one = add("run", run_command, "boot a tree, run one program, show what it prints")
     one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+    one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
     one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
     stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
+    mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
     return top
@@ -55,7 +58,7 @@ def parser():
 
 def grade_command(options):
     """`grade`: build, run, score, report."""
-    rubric = lab.load().narrow(options.task, tuple(options.section))
+    rubric = lab.load(strict=options.strict).narrow(options.task, tuple(options.section))
     work = WORK / "grade"
     with sole_user(work):
         grade = grade_tree(options.submission, rubric, work, say=say if sys.stderr.isatty() else None)
@@ -68,15 +71,19 @@ def grade_command(options):
 
 
 def run_command(options):
-    """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs."""
+    """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs, unless
+    strict asks for the hidden tests' disk."""
     program = " ".join(options.program).strip()
     if not program:
         raise CouldNotGrade('say which program to run: make run PROG="usertests -q"')
     work = WORK / "run"
     with sole_user(work):
-        built = compile_tree(tree.prepare(options.submission, work / "tree", (), OFFICIAL).path, work)
+        protected = lab.load(strict=True).protected if options.strict else ()
+        built = compile_tree(tree.prepare(options.submission, work / "tree", protected, OFFICIAL).path, work)
         if not built.ok:
             raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
+        if options.strict:
+            built = hidden.build(built, work / "hidden")
         run = machine.run(machine.Machine(built.kernel, built.image), program, RUN_BUDGET, RUN_IDLE,
                           transcript_path(work, program), lambda line: print(line, flush=True))
     for line in () if run.booted else run.lines:
