@@ -23,7 +23,12 @@ wholerange(void)
 
   refused("mmap accepts more than there are addresses", fd, 0, HIGH - LOW + 1, PROT_READ, MAP_PRIVATE);
   map("mmap of all addresses at once", fd, 0, HIGH - LOW, PROT_READ, MAP_PRIVATE);
-  refused("mmap finds an address where all are taken", fd, 0, 1, PROT_READ, MAP_PRIVATE);
+  for (int i = 0; i < MANY; i++) {
+    int another = open(FILE1, O_RDONLY);
+    check(another >= 0, "mmaps for which there is no room keep files open");
+    refused("mmap finds an address where all are taken", another, 0, 1, PROT_READ, MAP_PRIVATE);
+    close(another);
+  }
 }
 
 static void
@@ -104,12 +109,30 @@ goodcalls(void)
   map("mmap behind the end of the file", rdwr, 5 * PGSIZE, PGSIZE, RDWR, MAP_SHARED);
 }
 
+// An address is a hint: it may be refused, but not lead to where something is already.
+static void
+hints(void)
+{
+  int fd = opened(FILE1, O_RDONLY);
+  char *p = map("mmap", fd, 0, 2 * PGSIZE, PROT_READ, MAP_PRIVATE), *end = sbrk(0);
+  char *at[] = { 0, (char *)PGSIZE, end - PGSIZE, p, p + PGSIZE, (char *)HIGH, (char *)(MAXVA - PGSIZE), p + 100 };
+
+  for (int i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+    char *q = mmap(at[i], PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (q == FAILED)
+      continue;
+    check((uint64)q % PGSIZE == 0 && q >= (char *)LOW && q < (char *)HIGH, "mmap with an address maps where no mapping may be");
+    check(!overlap(p, 2 * PGSIZE, q, PGSIZE), "mmap with an address maps where a mapping is");
+  }
+}
+
 static void
 arguments(void)
 {
   newfile(2, 100);
   alone(badoften, 0, "a child with calls to be refused did not end well");
   alone(goodcalls, 0, "a child with calls to be accepted did not end well");
+  alone(hints, 0, "a child that gives addresses to mmap did not end well");
   holds(FILE1, want, 100, "mmap has changed the file");
 }
 

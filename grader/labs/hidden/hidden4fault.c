@@ -72,6 +72,21 @@ jumpnone(void)
   jump(mapfile(FILE1, PGSIZE, PROT_NONE, MAP_PRIVATE));
 }
 
+// A page that may be executed alone: whether it can be read is the kernel's choice, but it must decide.
+static void
+loadexecutable(void)
+{
+  int status;
+
+  if (child() == 0) {
+    load(mapfile(FILE1, PGSIZE, PROT_EXEC, MAP_PRIVATE));
+    exit(0);
+  }
+  check(wait(&status) > 0 && (status == 0 || status == -1), "a load from a page with PROT_EXEC alone");
+  close(in);
+  close(out);
+}
+
 static void
 protection(void)
 {
@@ -85,6 +100,7 @@ protection(void)
   killed(loadbehind, "the byte behind a mapping can be read");
   killed(loadbehindodd, "the byte behind a mapping of an odd length can be read");
   killed(loadbefore, "the byte before a mapping can be read");
+  loadexecutable();
   holds(FILE1, want, 2 * PGSIZE, "a store to a read-only page has reached the file");
 }
 
@@ -153,11 +169,24 @@ execute(void)
   close(fd);
 }
 
-// ---- far: offsets that don't fit in 32 bits are not those below
+// ---- far: offsets that don't fit in 32 bits are not those below; where the file ends is seen at the first touch
+
+static void
+grown(void)
+{
+  newfile(6, 100);
+  int fd = opened(FILE1, O_RDWR);
+  char *p = map("mmap", fd, 0, 2 * PGSIZE, PROT_READ, MAP_SHARED);
+  newfile(7, PGSIZE + 200);
+  same(p, want, 2 * PGSIZE, "a page that was touched after the file had grown differs from it");
+  munmap(p, 2 * PGSIZE);
+  close(fd);
+}
 
 static void
 far(void)
 {
+  grown();
   static long offset[] = { 1L << 20, 1L << 31, 1L << 32, (1L << 32) + PGSIZE, 1L << 40 };
 
   newfile(3, 2 * PGSIZE);

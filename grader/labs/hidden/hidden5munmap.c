@@ -67,10 +67,52 @@ piecesoften(void)
   }
 }
 
+// A new mapping does not fit into a gap that is smaller.
+static void
+gaps(void)
+{
+  newfile(11, 4 * PGSIZE);
+  char *p = mapfile(FILE1, 4 * PGSIZE, PROT_READ, MAP_PRIVATE), *next = mapfile(FILE1, PGSIZE, PROT_READ, MAP_PRIVATE);
+  check(load(p + 3 * PGSIZE) == want[3 * PGSIZE], "mapping differs from the file");
+  unmap(p + PGSIZE, PGSIZE);
+  char *q = mapfile(FILE1, 2 * PGSIZE + 1, PROT_READ, MAP_PRIVATE);
+  check((q + 3 * PGSIZE <= p || q >= p + PGSIZE) && (q + 3 * PGSIZE <= p + 2 * PGSIZE || q >= p + 4 * PGSIZE) &&
+        (q + 3 * PGSIZE <= next || q >= next + PGSIZE), "a new mapping lies over an older one, beside a small gap");
+  unmap(p, 4 * PGSIZE);
+  unmap(q, 3 * PGSIZE);
+  unmap(next, PGSIZE);
+}
+
+// With the table full there is no slot for a second piece: munmap may fail then, but not half.
+static void
+nosplit(void)
+{
+  char *q[128], *p;
+  int n = 0;
+
+  newfile(12, 3 * PGSIZE);
+  p = mapfile(FILE1, 3 * PGSIZE, RDWR, MAP_PRIVATE);
+  for (int i = 0; i < 3; i++)
+    p[i * PGSIZE] = want[i * PGSIZE] = 'n';
+  int fd = opened(FILE1, O_RDONLY);
+  while (n < 128 && (q[n] = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0)) != FAILED)
+    n++;
+  close(fd);
+  if (munmap(p + PGSIZE, PGSIZE) < 0)
+    same(p, want, 3 * PGSIZE, "munmap failed, but the pages are not what they were");
+  else
+    check(!readable(p + PGSIZE), "a page is there after its munmap");
+  while (n-- > 0)
+    unmap(q[n], PGSIZE);
+  unmap(p, 3 * PGSIZE);
+}
+
 static void
 split(void)
 {
   pieces();
+  gaps();
+  nosplit();
   latetouch();
   piecesoften();
 }
@@ -171,8 +213,9 @@ notmine(char *p)
   munmap(sbrk(0) - PGSIZE, PGSIZE);               // the heap
   munmap((char *)PGROUNDDOWN((uint64)&p), PGSIZE);  // the stack
   munmap(p + 4 * PGSIZE, 100 << 20);
-  munmap(p + PGSIZE, -(uint64)PGSIZE);            // ends before it begins
-  munmap(p + 2 * PGSIZE, -1UL);
+  check(munmap(p, 0) == -1, "munmap accepts length 0");
+  check(munmap(p + PGSIZE, -(uint64)PGSIZE) == -1, "munmap accepts a range that ends before it begins");
+  check(munmap(p + 2 * PGSIZE, -1UL) == -1, "munmap accepts length 2^64 - 1");
 }
 
 static void
@@ -188,11 +231,13 @@ ranges(void)
   notmine(p);
   same(heap, want, 7, "munmap changed the heap");
   same(heap + 8, want + 8, 3 * PGSIZE - 8, "munmap changed the heap");
-  same(p, want, PGSIZE, "munmap of what is not mapped changed a mapping");
+  same(p, want, 4 * PGSIZE, "munmap of what is not mapped changed a mapping");
 
   sbrk(-PGSIZE);
   sbrk(-0x7fff0000);                              // more than there is
-  same(p, want, PGSIZE, "a smaller heap changed a mapping");
+  same(p, want, 4 * PGSIZE, "a smaller heap changed a mapping");
+  if (munmap(p + PGSIZE, (1UL << 32) + PGSIZE) == 0)   // farther than mappings lie, so that it may be refused
+    check(!readable(p + 2 * PGSIZE) && !readable(p + 3 * PGSIZE), "munmap of 4 GB and a page unmapped a page");
   unmap(p, 4 * PGSIZE);
 }
 
