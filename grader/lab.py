@@ -69,6 +69,7 @@ class Evidence:
     reaches: str = ""                   # this rung, or a later one
     section: str = ""                   # this section passed
     fact: str = ""                      # one of FACTS holds
+    instead: str = ""                   # a section that shows the same as the fact, however the kernel is built
     points: float = 0                   # what it is worth by itself; 0: the task is all or nothing
     once: int = 0                       # asked for only once this task has passed
     spared: tuple[int, ...] = ()        # not asked for while one of these tasks has not passed
@@ -351,6 +352,8 @@ def evidence_faults(lab, task, evidence, where):
         yield f"{where}: program: no [[program]] is called {evidence.program!r}"
     if evidence.section and evidence.section not in {s.name for s in lab.sections}:
         yield f"{where}: section: no [[section]] is called {evidence.section!r}"
+    if evidence.instead and not (evidence.fact and evidence.instead in {s.name for s in lab.sections}):
+        yield f"{where}: instead: must be the name of a [[section]], beside a fact, and is {evidence.instead!r}"
     if evidence.reaches and evidence.reaches not in {r.name for r in lab.rungs}:
         yield f"{where}: reaches: no [[rung]] is called {evidence.reaches!r}"
     if evidence.fact and evidence.fact not in FACTS:

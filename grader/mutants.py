@@ -167,7 +167,11 @@ def judge_all(patches, rubric, work, jobs):
             progress.advance(task)
             return verdict
 
-        return list(pool.map(one, patches))
+        try:
+            return list(pool.map(one, patches))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)      # those at work are waited for
+            raise
 
 
 def judge(patch, files, rubric, home):

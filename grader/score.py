@@ -165,7 +165,7 @@ def asked(lab, evidence, firm):
 def find(case, evidence):
     """The Finding for a piece of evidence."""
     if evidence.fact:
-        return SEEN if case.facts.table else Finding(False, explain.Trouble(case.facts.near))
+        return find_fact(case, evidence)
     program = case.lab.program_of(evidence)
     if program not in case.build.programs:
         return Finding(False, explain.Trouble(f"{program} is not on the disk: add $U/_{program} to UPROGS in the Makefile"))
@@ -178,6 +178,13 @@ def find(case, evidence):
     if evidence.reaches:
         return find_rung(case, evidence.reaches)
     return find_text(case, evidence)
+
+
+def find_fact(case, evidence):
+    """The Finding for a fact: in the kernel's debug information, or by what the kernel does."""
+    if case.facts.table or evidence.instead and find_section(case, case.lab.section_named(evidence.instead)).seen:
+        return SEEN
+    return Finding(False, explain.Trouble(case.facts.near))
 
 
 def find_section(case, section):

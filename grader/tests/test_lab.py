@@ -69,6 +69,8 @@ def test_the_small_lab_loads(tmp_path):
     ('{ section = "a" },', "", r"\[\[section\]\] a: no task's evidence names it"),
     ('{ reaches = "start" }', '{ reaches = "end" }', r"evidence 2: reaches: no \[\[rung\]\] is called 'end'"),
     ('{ reaches = "start" }', '{ fact = "x" }', "fact: 'x' is not known"),
+    ('{ reaches = "start" }', '{ fact = "VMA table in struct proc", instead = "b" }', "instead: must be the name of a .*'b'"),
+    ('{ reaches = "start" }', '{ reaches = "start", instead = "a" }', "instead: must be the name of a .*, beside a fact"),
     ('{ reaches = "start" }', '{ program = "u", prints = ["x"] }', r"program: no \[\[program\]\] is called 'u'"),
     ('{ reaches = "start" }', '{ program = "t", prints = ["x"], lacks = "y" }', "and has prints, lacks"),
     ('{ reaches = "start" }', '{ program = "t" }', "and has none"),

@@ -53,6 +53,13 @@ def test_the_handout_scores_nothing_and_says_what_to_add_to_the_makefile():
     assert task(result, 2).why == syn.NO_TABLE.near
 
 
+def test_mappings_kept_elsewhere_than_in_an_array_count_where_16_can_be_made():
+    assert grade(8, facts=syn.NO_TABLE).score == 100
+    full = syn.run("mmaptest table", syn.failing(syn.named("table"), "a process can't have 16 mappings"), Ending.FAILED)
+    lost = task(grade(8, runs=with_run(syn.stage_runs(8), full), facts=syn.NO_TABLE), 2)
+    assert (lost.outcome, lost.score, lost.why) == (Outcome.FAILED, 0, syn.NO_TABLE.near)
+
+
 def test_a_program_that_is_there_and_cannot_be_started_is_told_as_such():
     runs = [syn.run("mmaptest", ["exec mmaptest failed"], Ending.FAILED), syn.run("mmapsharedtest", ["exec mmapsharedtest failed"], Ending.FAILED)]
     result = grade(0, runs=runs)
