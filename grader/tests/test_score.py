@@ -82,9 +82,9 @@ def test_a_small_table_loses_task_2_only_if_mmap_works():
     assert outcomes(grade(2))[2] == Outcome.PASSED
 
 
-def test_a_kernel_without_the_array_fails_task_2_whatever_runs():
-    result = grade(8, facts=Facts(near="struct proc has struct vma vma[8]: fewer than 16"))
-    assert [t.number for t in result.tasks if t.outcome != Outcome.PASSED] == [2]
+def test_a_kernel_without_the_array_fails_task_2_while_nothing_else_shows_a_table():
+    result = grade(2, facts=Facts(near="struct proc has struct vma vma[8]: fewer than 16"))
+    assert [t.number for t in result.tasks if t.outcome == Outcome.PASSED] == [1]
     assert "vma[8]" in task(result, 2).why
 
 
