@@ -23,7 +23,7 @@ def build(built, out, jobs=2):
                           f"OUT={out.resolve()}"], built.tree)
     image = out / "fs.img"
     if result.cut or result.status != 0 or not image.is_file():
-        why = result.cut or first_error(result.output)
+        why = result.cut or first_error(result.output).removeprefix("./")
         raise CouldNotGrade(f"the hidden tests can't be built with this tree's headers: {why}. "
                             "Grade it without STRICT=1, and look at the headers")
     return replace(built, tree=out, image=image, programs=root_directory(image)[0], log=result.output, seconds=result.seconds)

@@ -7,6 +7,7 @@
 #include "hid.h"
 
 #define ROUNDS  80   // more than there are slots for processes
+#define FULL    16   // mappings that a process must be able to have
 
 static int file;
 
@@ -14,7 +15,7 @@ static int file;
 static void
 filltable(void)
 {
-  for (int i = 0; i < NMAP; i++)
+  for (int i = 0; i < FULL; i++)
     map("a new process can't have 16 mappings", file, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
 }
 

@@ -94,7 +94,7 @@ badoften(void)
   for (int i = 0; i < 20; i++)
     badcalls(fd, wronly, fds[1]);
   for (int i = 0; i < NMAP; i++)
-    map("16 mappings after refused ones", fd, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
+    map("many mappings after refused ones", fd, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
 }
 
 static void

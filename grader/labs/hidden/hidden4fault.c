@@ -33,7 +33,10 @@ storeprivate(void)
 static void
 jumpdata(void)
 {
-  jump(mapfile(FILE1, PGSIZE, RDWR, MAP_PRIVATE));
+  uint ret = 0x00008067;   // comes back if it is executed
+
+  save(FILE2, (char *)&ret, sizeof(ret));
+  jump(mapfile(FILE2, PGSIZE, RDWR, MAP_PRIVATE));
 }
 
 static void
@@ -230,7 +233,9 @@ pipesandwaits(void)
   char *p = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE);
   forget();
   check(read(fds[0], p + 90, 10) == 10, "read() from a pipe to a page that is on the disk");
+  forget();
   check(wait((int *)(p + PGSIZE + 8)) == pid, "wait() with its result in a page that is on the disk");
+  forget();
   check(write(fds[1], p + 3 * PGSIZE - 5, 10) == 10, "write() to a pipe of pages that are on the disk");
   memmove(want + 90, "1234567890", 10);
   memmove(&status, p + PGSIZE + 8, sizeof(status));

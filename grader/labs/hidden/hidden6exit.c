@@ -46,7 +46,7 @@ eachway(void (*f)(void), char *what)
     alone(f, way == KILL || way == FAULT ? -1 : WELL, what);
 }
 
-// What an exec'd child runs: standard input says where the old program had a mapping. It is not there, and 16 new ones are.
+// What an exec'd child runs: standard input says where the old program had a mapping. It is not there, and new ones are.
 static void
 seen(void)
 {
@@ -56,7 +56,7 @@ seen(void)
   check(!readable(p), "exec'd program sees the old one's mapping");
   int fd = opened(FILE1, O_RDONLY);
   for (int i = 0; i < NMAP; i++)
-    check(mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0) != FAILED, "exec'd program can't have 16 mappings");
+    check(mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0) != FAILED, "exec'd program can't have many mappings");
   exit(WELL);
 }
 
@@ -116,10 +116,10 @@ static void
 many(void)
 {
   newfile(2, NMAP * PGSIZE);
-  eachway(leavefull, "a child with 16 dirty mappings did not end as it should");
+  eachway(leavefull, "a child with many dirty mappings did not end as it should");
   for (int i = 0; i < NMAP; i++)
     memset(want + i * PGSIZE + 10, 'f', WAYS);
-  holds(FILE1, want, NMAP * PGSIZE, "16 dirty mappings were not all written back at the end of the process");
+  holds(FILE1, want, NMAP * PGSIZE, "many dirty mappings were not all written back at the end of the process");
 
   newfile(3, BIG * PGSIZE);
   eachway(leavemany, "a child with 60 dirty pages did not end as it should");
