@@ -130,7 +130,7 @@ map(char *what, int fd, int offset, int len, int prot, int flags)
 {
   char *p = mmap(0, len, prot, flags, fd, offset);
 
-  check(p != FAILED, what);
+  check(p != FAILED && p != 0, what);
   check((uint64)p % PGSIZE == 0, "mmap returns an address that is not page-aligned");
   return p;
 }
