@@ -2,7 +2,8 @@
 
 import sys
 
-MODULES = {"pexpect": "python3-pexpect", "elftools": "python3-pyelftools", "psutil": "python3-psutil", "rich": "python3-rich"}
+MODULES = {"pexpect": "python3-pexpect", "elftools": "python3-pyelftools", "psutil": "python3-psutil",
+           "rich": "python3-rich"}
 
 try:
     from .cli import main

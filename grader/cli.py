@@ -40,7 +40,8 @@ def parser():
         return command
 
     grade = add("grade", grade_command, "grade a tree")
-    grade.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+    grade.add_argument("--submission", type=Path, default=Path("."), metavar="PATH",
+                       help="the tree (default: this directory)")
     grade.add_argument("--task", type=int, metavar="N", help="grade this task alone")
     grade.add_argument("--strict", action="store_true", help="run the hidden tests too (instructors' copy only)")
     grade.add_argument("--format", choices=("text", "json"), default="text")

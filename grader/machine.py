@@ -39,7 +39,7 @@ CONTROL = {code: None for code in range(32) if code != 9} | {127: None}
 
 @dataclass(frozen=True)
 class Machine:
-    """What is booted: a kernel (Path), a disk image (Path, never written: each run gets a copy; None: no disk), and on what."""
+    """What is booted, and on what: a kernel (Path) and a disk image (Path; None: no disk), of which each run gets a copy."""
 
     kernel: Path
     image: Path | None
