@@ -129,7 +129,7 @@ wait_for_buffer(void)
   struct buf *b = cache.oldest;
   if (b == 0) {
     cache.waiting++;
-    sleep(&cache.waiting, &cache.lock);
+    deepsleep(&cache.waiting, &cache.lock);
     cache.waiting--;
     return;
   }

@@ -110,14 +110,13 @@ void            backtrace(void);
 extern int      panicked;
 
 // proc.c
-int             cpuid(void);
-struct cpu     *mycpu(void);
-struct proc    *myproc(void);
 void            procinit(void);
 void            userinit(void);
 void            scheduler(void) __attribute__((noreturn));
 void            yield(void);
+void            nudgeharts(void);
 void            sleep(void *chan, struct spinlock *lk);
+void            deepsleep(void *chan, struct spinlock *lk);
 void            wakeup(void *chan);
 int             kfork(void);
 void            kexit(int status) __attribute__((noreturn));

@@ -95,7 +95,7 @@ filestat(struct file *f, uint64 addr)
   return copyout(myproc()->pagetable, addr, (char *)&st, sizeof(st));
 }
 
-// The device of f if it can do what is asked, else 0.
+// The device that f is open on, or 0 if there is none of that number.
 static struct devsw *
 device(struct file *f)
 {

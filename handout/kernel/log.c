@@ -231,7 +231,7 @@ enter(int wrote)
     panic("begin_op: pid %d is inside an operation", myproc()->pid);
   log.waiting++;
   while ((op = admit()) == 0)
-    sleep(&log, &log.lock);
+    deepsleep(&log, &log.lock);
   log.waiting--;
   op->owner = myproc();
   op->slots = 0;
@@ -275,7 +275,7 @@ end_op(void)
     wakeup(&log);
   }
   while (owed && log.round == round)
-    sleep(&log, &log.lock);
+    deepsleep(&log, &log.lock);
   release(&log.lock);
 }
 
@@ -326,7 +326,7 @@ log_flush(void)
   acquire(&log.lock);
   while (log.busy || running(&promised) > 0) {
     log.draining = 1;
-    sleep(&log, &log.lock);
+    deepsleep(&log, &log.lock);
   }
   settle(1);
   release(&log.lock);

@@ -2,6 +2,8 @@
 #include "types.h"
 #include "param.h"
 #include "riscv.h"
+#include "spinlock.h"
+#include "proc.h"
 #include "defs.h"
 
 static int up;        // hart 0 has set all up

@@ -33,39 +33,14 @@ extern char userret[];
 static void forkret(void);
 static void firstret(void);
 
-// ---- harts
-
-// This hart's number. Interrupts must be off, or the process may move on.
-int
-cpuid(void)
-{
-  return r_tp();
-}
-
-// This hart. Interrupts must be off.
-struct cpu *
-mycpu(void)
-{
-  return &cpus[cpuid()];
-}
-
-// The process that runs on this hart, or 0.
-struct proc *
-myproc(void)
-{
-  push_off();
-  struct proc *p = mycpu()->proc;
-  pop_off();
-  return p;
-}
-
 // ---- the queues; sched.lock is held in all of this part
 
-// Make a hart trap into the kernel, or come out of wfi.
+// Make another hart trap into the kernel, or come out of wfi, as soon as this one holds no
+// lock: QEMU may take long to do it.
 static void
 nudge(int hart)
 {
-  *(volatile uint32 *)CLINT_MSIP(hart) = 1;
+  mycpu()->nudges |= 1U << hart;
 }
 
 // Tell another hart that there is work, if one is idle: it sits in scheduler(), in wfi.
@@ -195,17 +170,28 @@ yield(void)
   release(&sched.lock);
 }
 
-// Release lk, sleep until wakeup(chan), and take lk again. No wakeup after the release is missed.
-// May return early: the caller looks whether what it waits for is so. A killed process
-// does not sleep, but lets others run; so a kill that comes just before is not missed either.
+// Send the nudges that this hart owes. Called by pop_off, with interrupts off and no lock held.
 void
-sleep(void *chan, struct spinlock *lk)
+nudgeharts(void)
+{
+  struct cpu *c = mycpu();
+
+  for (int hart = 0; hart < NCPU; hart++)
+    if (c->nudges >> hart & 1)
+      *(volatile uint32 *)CLINT_MSIP(hart) = 1;
+  c->nudges = 0;
+}
+
+// Release lk, sleep until wakeup(chan), and take lk again; no wakeup after the release is missed.
+// If a kill may end the sleep, a killed process only lets others run: so a kill just before is not missed either.
+static void
+suspend(void *chan, struct spinlock *lk, int killable)
 {
   acquire(&sched.lock);
   release(lk);
 
   struct proc *p = myproc();
-  if (p->killed) {
+  if (killable && killed(p)) {
     ready(p);
   } else {
     struct proc **q = sleepq(chan);
@@ -218,6 +204,21 @@ sleep(void *chan, struct spinlock *lk)
 
   release(&sched.lock);
   acquire(lk);
+}
+
+// Release lk, sleep until wakeup(chan) or a kill, and take lk again.
+// May return early: the caller looks whether what it waits for is so, and whether it is killed.
+void
+sleep(void *chan, struct spinlock *lk)
+{
+  suspend(chan, lk, 1);
+}
+
+// As sleep, for what is sure to come and must be waited for, killed or not: the disk, and who uses it.
+void
+deepsleep(void *chan, struct spinlock *lk)
+{
+  suspend(chan, lk, 0);
 }
 
 // Make all processes ready that sleep on chan.
@@ -622,7 +623,7 @@ kkill(int pid)
     acquire(&p->lock);
     int found = p->pid == pid;
     if (found)
-      p->killed = 1;
+      setkilled(p);
     release(&p->lock);
     if (found) {
       interrupt(p);
@@ -632,21 +633,18 @@ kkill(int pid)
   return -1;
 }
 
+// Have p end, as kkill does. It is the current process.
 void
 setkilled(struct proc *p)
 {
-  acquire(&p->lock);
-  p->killed = 1;
-  release(&p->lock);
+  __atomic_store_n(&p->killed, 1, __ATOMIC_RELAXED);
 }
 
+// Is p to end?
 int
 killed(struct proc *p)
 {
-  acquire(&p->lock);
-  int k = p->killed;
-  release(&p->lock);
-  return k;
+  return __atomic_load_n(&p->killed, __ATOMIC_RELAXED);
 }
 
 // ---- copying to and from "user or kernel" addresses

@@ -13,6 +13,7 @@ struct cpu {
   struct proc   *proc;     // the process that runs here, or 0
   struct context idle;     // swtch here when there is nothing to run
   int            noff;     // depth of push_off
+  uint           nudges;   // bit h: hart h is to be nudged, when this one holds no lock any more
   int            intena;   // interrupts were on before the first push_off
 };
 
@@ -63,15 +64,16 @@ struct trapframe {
 enum procstate { UNUSED, USED, SLEEPING, RUNNABLE, RUNNING, ZOMBIE };
 
 struct proc {
-  struct spinlock lock;          // protects pid, killed and xstate
+  struct spinlock lock;          // protects pid and xstate
 
   // Protected by the scheduler's lock.
   enum procstate  state;
   void           *chan;          // what it sleeps for
   struct proc    *qnext;         // in the run queue, a sleep queue or the free list
 
+  int             killed;        // to end soon; set and read without a lock, see killed()
+
   // Protected by p->lock.
-  int             killed;
   int             xstate;        // exit status, for the parent
   int             pid;
 
@@ -91,3 +93,28 @@ struct proc {
   char             name[16];
   // TODO(task 2): a table of 16 VMAs. See docs/task2.md.
 };
+
+// This hart's number, and what is known of it. Interrupts must be off, or the process may move on.
+static inline int
+cpuid(void)
+{
+  return r_tp();
+}
+
+static inline struct cpu *
+mycpu(void)
+{
+  return &cpus[cpuid()];
+}
+
+// The process that runs on this hart, or 0.
+static inline struct proc *
+myproc(void)
+{
+  int on = intr_off();
+  struct proc *p = mycpu()->proc;
+
+  if (on)
+    intr_on();
+  return p;
+}

@@ -97,10 +97,13 @@ intr_on(void)
   asm volatile("csrsi sstatus, 2" : : : "memory");
 }
 
-static inline void
+// Returns whether they were on.
+static inline int
 intr_off(void)
 {
-  asm volatile("csrci sstatus, 2" : : : "memory");
+  uint64 old;
+  asm volatile("csrrci %0, sstatus, 2" : "=r"(old) : : "memory");
+  return (old & SSTATUS_SIE) != 0;
 }
 
 static inline int

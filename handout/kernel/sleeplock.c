@@ -25,8 +25,10 @@ acquiresleep(struct sleeplock *lk)
   acquire(&lk->lk);
   if (lk->locked && lk->pid == me)
     panic("acquiresleep: pid %d holds %s already", me, lk->name);
+  lk->waiting++;
   while (lk->locked)
-    sleep(lk, &lk->lk);
+    deepsleep(lk, &lk->lk);
+  lk->waiting--;
   lk->locked = 1;
   lk->pid = me;
   release(&lk->lk);
@@ -41,7 +43,8 @@ releasesleep(struct sleeplock *lk)
     panic("releasesleep: pid %d does not hold %s", myproc()->pid, lk->name);
   lk->locked = 0;
   lk->pid = 0;
-  wakeup(lk);
+  if (lk->waiting)
+    wakeup(lk);
   release(&lk->lk);
 }
 

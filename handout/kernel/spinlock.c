@@ -18,10 +18,9 @@ initlock(struct spinlock *lk, char *name)
 void
 push_off(void)
 {
-  int on = intr_get();
-  intr_off();
-
+  int on = intr_off();
   struct cpu *c = mycpu();
+
   if (c->noff++ == 0)
     c->intena = on;
 }
@@ -32,7 +31,11 @@ pop_off(void)
   struct cpu *c = mycpu();
   if (intr_get() || c->noff == 0)
     panic("pop_off: interrupts are on, or no push_off before it");
-  if (--c->noff == 0 && c->intena)
+  if (--c->noff > 0)
+    return;
+  if (c->nudges)
+    nudgeharts();
+  if (c->intena)
     intr_on();
 }
 

@@ -4,6 +4,7 @@
 #include "riscv.h"
 #include "memlayout.h"
 #include "spinlock.h"
+#include "proc.h"
 #include "defs.h"
 
 #define REG(n) (*(volatile uchar *)(UART0 + (n)))

@@ -145,7 +145,7 @@ submit(struct buf **bufs, int n, uint block, int write)
   while (disk.nfree < n + 2) {
     ring_doorbell();
     disk.starved++;
-    sleep(&disk.nfree, &disk.lock);
+    deepsleep(&disk.nfree, &disk.lock);
     disk.starved--;
   }
 
@@ -231,7 +231,7 @@ disk_wait(struct buf *b)
   acquire(&disk.lock);
   while (b->busy) {
     b->awaited = 1;
-    sleep(b, &disk.lock);
+    deepsleep(b, &disk.lock);
   }
   release(&disk.lock);
 }

@@ -74,7 +74,7 @@ main(void)
   int failed = 0;
   int status;
 
-  printf("stressfs starting\n");
+  printf("stressfs: %d writers\n", WRITERS);
   for (int i = 0; i < WRITERS; i++) {
     int pid = fork();
     if (pid == 0)
@@ -85,6 +85,6 @@ main(void)
   for (int i = 0; i < WRITERS; i++)
     if (wait(&status) < 0 || status != 0)
       failed = 1;
-  printf("stressfs %s\n", failed ? "FAILED" : "OK");
+  printf("stressfs: %s\n", failed ? "FAILED" : "OK");
   return failed;
 }
