@@ -45,6 +45,28 @@ apart(void)
   holds(FILE1, want, 4 * PGSIZE, "private pages have reached the file");
 }
 
+// A read-only private page, too, is what the parent saw, though the file has changed.
+static void
+readonly(void)
+{
+  newfile(10, 2 * PGSIZE);
+  char *p = mapfile(FILE1, 2 * PGSIZE, PROT_READ, MAP_PRIVATE);
+  load(p + 100);
+  newfile(11, 2 * PGSIZE);
+  char saw = load(p + 100);
+  if (child() == 0)
+    exit(load(p + 100) == saw ? 0 : 2);
+  join(0, "child that reads a private page as its parent saw it did not end well: it may see something else");
+  unmap(p, 2 * PGSIZE);
+}
+
+static void
+privatepages(void)
+{
+  apart();
+  readonly();
+}
+
 // ---- shared: a child that did not store writes nothing back
 
 static void
@@ -90,10 +112,25 @@ childstores(void)
   holds(FILE1, want, 4 * PGSIZE, "the parent's munmap changed what its child had stored");
 }
 
+// What the parent stored before the fork is still its own to write back.
+static void
+parentstores(void)
+{
+  newfile(9, 2 * PGSIZE);
+  char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+  p[5] = want[5] = 'b';
+  if (child() == 0)
+    exit(load(p + PGSIZE) == want[PGSIZE] ? 0 : 2);
+  join(0, "child with a shared mapping did not end well");
+  unmap(p, 2 * PGSIZE);
+  holds(FILE1, want, 2 * PGSIZE, "what the parent stored before the fork was not written back");
+}
+
 static void
 shared(void)
 {
   stale();
+  parentstores();
   childstores();
 }
 
@@ -249,7 +286,7 @@ lost(void)
 }
 
 static struct section all[] = {
-  { "apart",      "private pages after fork", apart },
+  { "apart",      "private pages after fork", privatepages },
   { "stores",     "shared pages after fork",  shared },
   { "inherit",    "fork with many mappings",    inherit },
   { "files",      "files of children",        files },

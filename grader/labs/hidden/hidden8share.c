@@ -41,12 +41,28 @@ stranger(int me)
   exit(0);
 }
 
+// Both touch each page for the first time at the same moment, as far as that can be had.
 static void
-strangers(void)
+racer(int me)
+{
+  char *p = mapfile(FILE1, BIG * PGSIZE, RDWR, MAP_SHARED);
+
+  for (int i = 0; i < BIG; i++) {
+    char *at = p + i * PGSIZE;
+    other();
+    store(at + me, 'a' + me);
+    other();
+    check(load(at + 1 - me) == 'a' + 1 - me, "two processes that touched a page at one time don't share it");
+  }
+  exit(0);
+}
+
+// Run f in two processes, as number 0 and 1.
+static void
+both(void (*f)(int))
 {
   int there[2], back[2], status;
 
-  newfile(1, 4 * PGSIZE);
   check(pipe(there) == 0 && pipe(back) == 0, "pipe");
   for (int me = 0; me < 2; me++)
     if (fork() == 0) {
@@ -54,7 +70,7 @@ strangers(void)
       turn = me ? there[0] : back[0];
       close(me ? there[1] : back[1]);
       close(me ? back[0] : there[0]);
-      stranger(me);
+      f(me);
     }
   close(there[0]), close(there[1]), close(back[0]), close(back[1]);
   for (int me = 0; me < 2; me++) {
@@ -62,9 +78,22 @@ strangers(void)
     if (status != 0)
       exit(1);
   }
+}
+
+static void
+strangers(void)
+{
+  newfile(1, 4 * PGSIZE);
+  both(stranger);
   for (int me = 0; me < 2; me++)
     want[PGSIZE + me] = want[2 * PGSIZE + me] = want[PGSIZE + 10 + me] = 'a' + me;
   holds(FILE1, want, 4 * PGSIZE, "what two processes stored in a shared page is not all in the file");
+
+  newfile(41, BIG * PGSIZE);
+  both(racer);
+  for (int i = 0; i < BIG; i++)
+    memmove(want + i * PGSIZE, "ab", 2);
+  holds(FILE1, want, BIG * PGSIZE, "what two processes stored in pages touched at one time is not all in the file");
 }
 
 // ---- same: several mappings of a page in one process
@@ -255,9 +284,34 @@ shareround(void)
   unmap(p, 3 * PGSIZE);
 }
 
+// Pages that are there, but can't be mapped, since there is no memory for a table.
+static void
+notable(void)
+{
+  int fds[2];
+  char *p = mapfile(FILE1, 30 * PGSIZE, PROT_READ, MAP_SHARED);
+
+  for (int i = 0; i < 30; i++)
+    load(p + i * PGSIZE);
+  if (child() == 0) {
+    check(pipe(fds) == 0, "pipe");
+    takeall();
+    for (int i = 0; i < 30; i++)
+      write(fds[1], p + i * PGSIZE, 1);
+    exit(0);
+  }
+  join(0, "child with no memory for its mapping did not end well");
+  unmap(p, 30 * PGSIZE);
+}
+
 static void
 lost(void)
 {
+  newfile(42, 30 * PGSIZE);
+  int pages = freepages();
+  notable();
+  check(freepages() > pages - 20, "shared pages are lost when there is no memory for a table");
+
   newfile(40, 3 * PGSIZE);
   shareround();
   int before = freepages();
