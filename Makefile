@@ -9,6 +9,7 @@
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
 #   make bench                          measure
+#   make coverage                       show which lines of the lab's code the tests reach
 #   make clean                          delete whatever was built
 
 SUBMISSION = solution
@@ -21,7 +22,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run test stages mutants handout bench clean
+.PHONY: setup grade run test stages mutants handout bench coverage clean
 
 setup:
 	@sh grader/setup.sh
@@ -46,6 +47,9 @@ handout:
 
 bench:
 	@$(PYTHON) -m grader bench
+
+coverage:
+	@$(PYTHON) -m grader coverage
 
 clean:
 	rm -rf build .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, handout, hidden, lab, machine, mutants, stages, tree
+from . import CouldNotGrade, bench, coverage, handout, hidden, lab, machine, mutants, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .report import json, text
 from .transcript import Ending
@@ -54,6 +54,7 @@ def parser():
     mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
+    coverage.add_arguments(add("coverage", coverage.main, "show which lines of the lab's code the tests reach"))
     return top
 
 

@@ -1,0 +1,233 @@
+"""make coverage: which lines of the solution's lab code do the tests reach? Found from QEMU's log of the blocks that it translates.
+
+QEMU translates a block of instructions when execution first comes to it, and a block ends with the first branch. So an
+instruction of the kernel that is in the log was executed, unless one before it in its block trapped: the kernel's don't.
+"""
+
+import re
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from rich.console import Console
+from rich.table import Table
+
+from . import CouldNotGrade, build, elfread, hidden, lab, machine, sandbox, tree
+from .grade import OFFICIAL
+from .transcript import Ending
+
+HERE = Path(__file__).resolve().parent
+SOLUTION = HERE.parent / "solution"
+ARGUED = HERE / "tests/unreached.toml"  # the lines that no test can reach, and why
+WORK = Path("build/coverage")           # below the current directory: a page for each file; the built tree
+OPTIMIZE = "OPT=-Og"                    # what code a line has is still told apart, and the kernel's stacks suffice
+LAB_FILE = "mmap.c"                     # counts whole; of other files only the regions of tasks do
+
+LOGGED = re.compile(r"0x([0-9a-f]+): ")
+REGION = re.compile(r"#if LAB_TASK >= \d")
+FUNCTION = re.compile(r"(\w+)\(")       # at the start of a line, as our style has it
+
+
+@dataclass(frozen=True)
+class Span:
+    """The addresses [low, high) of code that belongs to a line of a file."""
+
+    low: int
+    high: int
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of lab code that has instructions."""
+
+    number: int
+    text: str
+    function: str
+    tests: tuple[str, ...]              # the commands that reach it
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Why lines of a function with this text are not reached."""
+
+    file: str
+    function: str
+    text: str
+    why: str
+
+    def covers(self, file, line):
+        """Whether a Line of a file is meant."""
+        return (self.file, self.function, self.text) == (file, line.function, line.text)
+
+
+def add_arguments(parser):
+    """Tell an argparse parser the options of this command: there are none."""
+
+
+def main(options):
+    """Run all tests on solution/, print what they reach, write the pages; return the exit status 0. Raises CouldNotGrade."""
+    arguments = read_arguments(ARGUED.read_text())
+    WORK.mkdir(parents=True, exist_ok=True)
+    rubric = lab.load(strict=True)
+    built = compile_kernel(rubric.protected, WORK / "tree")
+    reached = {}
+    for program in commands(rubric):
+        reached[program] = addresses(built, program, rubric.budget(program))
+    disk = hidden.build(built, WORK / "hidden")
+    for program in commands(rubric.hidden):
+        reached[program] = addresses(disk, program, rubric.hidden.budget(program))
+    lines = lab_lines(spans(built.kernel), reached, SOLUTION / "kernel")
+    for file, found in lines.items():
+        (WORK / f"{file}.txt").write_text(page((SOLUTION / "kernel" / file).read_text(), found))
+    report(lines, arguments)
+    return 0
+
+
+# Running.
+
+def compile_kernel(protected, scratch):
+    """The Build of solution/ in scratch (a Path), with a kernel whose code keeps to its lines."""
+    copy = tree.prepare(SOLUTION, scratch, protected, OFFICIAL)
+    sandbox.run(["make", "-j2", OPTIMIZE, build.TARGETS[0]], copy.path)     # what fails here, fails again below
+    built = build.make(copy.path)
+    if not built.ok:
+        raise CouldNotGrade(f"solution/ does not build: {built.error}")
+    return built
+
+
+def commands(rubric):
+    """All that can be run of a Lab: each program as it is, and the sections that it runs only where they are named."""
+    return (*(program.name for program in rubric.tests), *(s.command for s in rubric.sections if s.alone))
+
+
+def addresses(built, program, budget):
+    """The addresses of all instructions that were executed while a program ran, from boot on.
+
+    budget is in seconds. Raises CouldNotGrade if the program fails: what it did not come to would seem to be unreached."""
+    with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
+        log = Path(place, "log")
+        guest = machine.Machine(built.kernel, built.image, options=("-d", "in_asm", "-D", str(log)))
+        seen = machine.run(guest, program, 2 * budget)
+        if seen.ending is not Ending.DONE:
+            raise CouldNotGrade(f"{program}: {seen.ending.value}: {seen.why}")
+        with open(log) as text:
+            return parse_log(text)
+
+
+def parse_log(text):
+    """The addresses of the instructions in a log of QEMU's (its lines), as a set."""
+    return {int(found[1], 16) for line in text if (found := LOGGED.match(line))}
+
+
+# Lines.
+
+def spans(kernel):
+    """The Spans of a kernel (the Path of an ELF file with debug information), from its table of lines."""
+    found = []
+    with open(kernel, "rb") as file:
+        dwarf = ELFFile(file).get_dwarf_info()
+        for unit in dwarf.iter_CUs():
+            program = dwarf.line_program_for_CU(unit)
+            states = [entry.state for entry in program.get_entries() if entry.state] if program else []
+            found += pair(states, lambda index: elfread.file_name(program, unit, index))
+    return found
+
+
+def pair(states, name):
+    """The Spans of a line program's states (address, file, line, end_sequence); name() tells the path of a file's number.
+
+    A state holds up to the next one's address. Where that is the same, the line has no code there."""
+    return [Span(state.address, after.address, name(state.file), state.line)
+            for state, after in zip(states, states[1:]) if not state.end_sequence and state.address < after.address]
+
+
+def lab_lines(found, reached, kernel):
+    """The Lines of lab code by file name, from Spans, the addresses that each command reached, and the sources' Path."""
+    tests = {}                          # (file, line) -> the commands that reach it
+    for span in found:
+        some = tests.setdefault((span.file, span.line), set())
+        some.update(program for program, seen in reached.items() if any(at in seen for at in range(span.low, span.high)))
+    lines = {}
+    for source in sorted(kernel.glob("*.c"), key=lambda path: (path.name != LAB_FILE, path.name)):
+        text = source.read_text().splitlines()
+        mine = range(1, len(text) + 1) if source.name == LAB_FILE else regions(text)
+        functions = function_names(text)
+        here = [Line(number, text[number - 1].strip(), functions[number - 1], tuple(sorted(tests[key])))
+                for number in mine if (key := (f"kernel/{source.name}", number)) in tests]
+        if here:
+            lines[source.name] = here
+    return lines
+
+
+def regions(text):
+    """The numbers of the lines (strings) that stand in a region of a task; #else and nested conditions included."""
+    depth, found = [], []
+    for number, line in enumerate(text, 1):
+        if line.startswith("#if"):
+            depth.append(bool(REGION.match(line)))
+        elif line.startswith("#endif"):
+            depth.pop()
+        elif any(depth):
+            found.append(number)
+    return found
+
+
+def function_names(text):
+    """For each line (a string) the name of the function that it stands in, or that was the last to begin."""
+    name, names = "", []
+    for line in text:
+        found = FUNCTION.match(line)
+        name = found[1] if found else name
+        names.append(name)
+    return names
+
+
+# What is argued, and what is shown.
+
+def read_arguments(text):
+    """The Arguments in a TOML text. Raises CouldNotGrade if it is not as its own first lines say."""
+    try:
+        arguments = tuple(Argument(**entry) for entry in tomllib.loads(text).get("unreached", ()))
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise CouldNotGrade(f"{ARGUED}: {error}") from None
+    if silent := next((a for a in arguments if not a.why.strip()), None):
+        raise CouldNotGrade(f"{ARGUED}: {silent.function}: say why {silent.text!r} can't be reached")
+    return arguments
+
+
+def unreached(lines):
+    """Pairs of file name and Line, of the lines that no test reached."""
+    return [(file, line) for file, found in lines.items() for line in found if not line.tests]
+
+
+def stale(lines, arguments):
+    """The Arguments that no unreached line needs: the lines are reached, or are no more."""
+    return [a for a in arguments if not any(a.covers(file, line) for file, line in unreached(lines))]
+
+
+def page(text, found):
+    """The text of a source file, with how many tests reach each line: ##### for none, nothing where it has no lab code."""
+    marks = {line.number: str(len(line.tests)) if line.tests else "#####" for line in found}
+    return "".join(f"{marks.get(number, ''):>5} {number:4} {line}".rstrip() + "\n"
+                   for number, line in enumerate(text.splitlines(), 1))
+
+
+def report(lines, arguments):
+    """Print the table, the lines that were not reached, and the arguments that are stale."""
+    table = Table(title="make coverage: lines of lab code")
+    for heading, side in (("file", "left"), ("lines", "right"), ("reached", "right"), ("", "right")):
+        table.add_column(heading, justify=side)
+    for file, found in lines.items():
+        reached = sum(bool(line.tests) for line in found)
+        table.add_row(file, str(len(found)), str(reached), f"{100 * reached / len(found):.1f} %")
+    Console(width=80).print(table)
+    for file, line in unreached(lines):
+        why = next((a.why for a in arguments if a.covers(file, line)), "")
+        print(f"{file}:{line.number}: {line.function}: {line.text}\n    {why or 'to do: write a test, or argue in ' + ARGUED.name}")
+    for argument in stale(lines, arguments):
+        print(f"{ARGUED.name}: stale: {argument.function}: {argument.text!r} is reached, or is no line of {argument.file}")
+    print(f"Pages: {WORK}/*.txt")
