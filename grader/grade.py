@@ -25,32 +25,37 @@ def grade_tree(submission, lab, work, jobs=2, say=None):
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     built = compile_tree(copy.path, work)
-    transcripts = run_lab(lab, built, work, jobs, say) if built.ok else ()
-    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts), submission=str(submission),
-                        content_hash=copy.content_hash, started=started)
-    if lab.hidden:
-        grade = add_hidden(grade, lab, built, work, jobs, say)
-    return replace(grade, seconds=time.monotonic() - begin)
+
+    def build_hidden():
+        say("building hidden tests")
+        return hidden.build(built, work / "hidden", jobs)
+
+    grade = grade_build(built, build_hidden, lab, work, jobs, say)
+    return replace(grade, submission=str(submission), content_hash=copy.content_hash, started=started,
+                   seconds=time.monotonic() - begin)
 
 
-def add_hidden(grade, lab, built, work, jobs, say):
-    """The grade with the hidden tests of those tasks that scored, run on the same kernel."""
+def grade_build(built, build_hidden, lab, work, jobs, say, **guest):
+    """Grade a Build against a Lab; return the Grade, which does not know the submission.
+
+    build_hidden() is called for the Build with the hidden tests if they are to be run; guest is what its Machine has other
+    than usual. Raises CouldNotGrade."""
+    transcripts = run_lab(lab, built, work, jobs, say, guest) if built.ok else ()
+    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts))
     scored = tuple(task.number for task in grade.tasks if task.score)
-    if not scored:
+    if not (lab.hidden and scored):
         return grade
-    say("building hidden tests")
-    rubric = replace(lab.hidden, asked=scored)
-    disk = hidden.build(built, work / "hidden", jobs)
-    transcripts = run_lab(rubric, disk, work, jobs, say)
+    rubric, disk = replace(lab.hidden, asked=scored), build_hidden()
+    transcripts = run_lab(rubric, disk, work, jobs, say, guest)
     return score.with_hidden(grade, lab, score.grade(rubric, disk, transcripts, facts.gather(disk, transcripts)))
 
 
-def run_lab(lab, built, work, jobs, say):
-    """Run all that a lab wants of a build; return the Transcripts."""
+def run_lab(lab, built, work, jobs, say, guest):
+    """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts."""
     transcripts = ()
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(machine.Machine(built.kernel, built.image), wanted, lab, work, jobs, say)
+        transcripts += run_all(machine.Machine(built.kernel, built.image, **guest), wanted, lab, work, jobs, say)
         wanted = lab.followups(transcripts)
     return transcripts
 

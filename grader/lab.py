@@ -115,6 +115,7 @@ class Lab:
     meanings: tuple[Meaning, ...] = ()  # [[meaning]], the first that fits counts
     strict: str = "report"              # what hidden tests do to a task: "cap" its points, or only "report"
     share: float = 0.5                  # how much of its points a capped task can keep, from 0 to 1
+    factor: float = 1.0                 # the least that a budget is of what the solution uses at most, as `flake` measures it
     hidden: object = None               # the Lab of the hidden tests, where they are run too
     part: str = ""                      # what was asked for, if not all
     asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
@@ -208,7 +209,7 @@ def listed(words):
 
 PARTS = {"program": ("tests", Program), "section": ("sections", Section), "rung": ("rungs", Rung),
          "task": ("tasks", Task), "meaning": ("meanings", Meaning)}
-OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "strict", "share")
+OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "strict", "share", "factor")
 
 
 def load(path=HERE / "labs/mmap.toml", strict=False):
@@ -313,6 +314,8 @@ def task_faults(lab):
         yield f"strict must be 'cap' or 'report', not {lab.strict!r}"
     if not 0 <= lab.share <= 1:
         yield f"share must be from 0 to 1, and is {lab.share:g}"
+    if lab.factor < 1:
+        yield f"factor must be 1 or more, and is {lab.factor:g}: the solution itself would fail"
     if len(lab.mapped) != 2 or lab.mapped[0] >= lab.mapped[1]:
         yield "mapped must be two addresses, the first and the one behind the last"
     for meaning in lab.meanings:

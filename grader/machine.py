@@ -46,6 +46,7 @@ class Machine:
     harts: int = 3
     memory: str = "128M"
     legacy: bool = False        # the disk is a version 1 virtio device
+    keep: bool = False          # leave a run's disk as it was at the end beside its transcript: NAME.img
     options: tuple[str, ...] = ()
 
 
@@ -79,6 +80,8 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None):
                 guest.close()
             if out:
                 save(transcript, out)
+            if out and disk and machine.keep:
+                shutil.copyfile(disk, out.with_suffix(".img"))
         except OSError as error:
             raise CouldNotGrade(f"can't run {program!r}: {error}") from error
     return transcript
@@ -199,6 +202,7 @@ class Run:
         self.shown = 0              # how much of the text show() has been given
         self.found = None           # the match of what was waited for
         self.boot_seconds = 0.0
+        self.boot_given = 0.0       # seconds that the guest had been given when the program was typed
 
     def transcript(self, path):
         """Boot, type, watch; return the Transcript."""
@@ -212,7 +216,8 @@ class Run:
         lines = clean(text)
         first = text.count(b"\n", 0, self.output()) if booted else len(lines)
         return Transcript(self.program, ending, why, booted, lines, min(first, len(lines)), status,
-                          time.monotonic() - self.guest.started, self.guest.meter.cpu, path, self.boot_seconds)
+                          time.monotonic() - self.guest.started, self.guest.meter.cpu, path, self.boot_seconds,
+                          self.guest.meter.given - self.boot_given if booted else 0.0)
 
     def output(self):
         """Where in the text the program's output begins: behind the echo of the typed line."""
@@ -228,6 +233,7 @@ class Run:
         one, two = secrets.token_hex(3), secrets.token_hex(3)
         self.typed = len(self.guest.text)
         self.boot_seconds = time.monotonic() - self.guest.started
+        self.boot_given = self.guest.meter.given
         self.tail = f"; echo {one}  {two} $?".encode()
         line = self.program.encode() + self.tail
         if len(line) > LINE or not line.decode("ascii", "replace").isprintable():

@@ -60,6 +60,7 @@ class Run:
     seconds: float
     cpu_seconds: float
     transcript: str                 # path of the file
+    used_seconds: float = 0.0       # of its budget
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
             judged = [(e, f) for e, f in zip(task.evidence, findings[number]) if asked(lab, e, firm)]
             tasks.append(task_grade(lab, task, judged))
     tasks = block(lab, tasks, findings)
-    runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path) for t in transcripts)
+    runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path, t.used_seconds)
+                 for t in transcripts)
     return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong,
                  sum(t.score for t in tasks), sum(t.max_score for t in tasks), tuple(tasks), runs,
                  submission, content_hash, started, seconds)

@@ -36,6 +36,7 @@ class Transcript:
     cpu_seconds: float              # CPU time that QEMU used, over all its threads
     path: str                       # the file that holds the transcript, "" where none was written
     boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
+    used_seconds: float = 0.0       # what it used of its budget: CPU time and rest, since it was typed
 
     @property
     def evidence(self):

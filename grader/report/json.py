@@ -40,4 +40,4 @@ def task(graded):
 def run(made):
     """The JSON object of a Run."""
     return {"program": made.program, "ending": made.ending, "why": made.why, "seconds": round(made.seconds, 3),
-            "cpu_seconds": round(made.cpu_seconds, 3), "transcript": made.transcript}
+            "cpu_seconds": round(made.cpu_seconds, 3), "used_seconds": round(made.used_seconds, 3), "transcript": made.transcript}
