@@ -55,7 +55,7 @@ def parser():
     flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
-    coverage.add_arguments(add("coverage", coverage.main, "show which lines of the lab's code the tests reach"))
+    coverage.add_arguments(add("coverage", coverage_command, "show which lines of the lab's code the tests reach"))
     return top
 
 
@@ -94,6 +94,12 @@ def run_command(options):
     well = run.ending is Ending.DONE or run.booted and run.ending is Ending.DIED and run.status == 0
     print(f"-- {run.program}: {run.ending.value}: {run.why} ({run.path})", file=sys.stderr)
     return 0 if well else 1
+
+
+def coverage_command(options):
+    """`coverage`: run all tests on the solution, show what they reach."""
+    with sole_user(coverage.WORK):
+        return coverage.main(options)
 
 
 @contextmanager

@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from . import CouldNotGrade, build, elfread, hidden, lab, machine, sandbox, tree
-from .grade import OFFICIAL
+from .grade import OFFICIAL, transcript_path
 from .transcript import Ending
 
 HERE = Path(__file__).resolve().parent
 SOLUTION = HERE.parent / "solution"
 ARGUED = HERE / "tests/unreached.toml"  # the lines that no test can reach, and why
-WORK = Path("build/coverage")           # below the current directory: a page for each file; the built tree
+WORK = Path("build/coverage")           # below the current directory: a page for each file, transcripts, the built tree
 OPTIMIZE = "OPT=-Og"                    # what code a line has is still told apart, and the kernel's stacks suffice
 LAB_FILE = "mmap.c"                     # counts whole; of other files only the regions of tasks do
 
-LOGGED = re.compile(r"0x([0-9a-f]+): ")
+LOGGED = re.compile(r"0x([0-9a-f]+):  ([0-9a-f]+) ")    # the address of an instruction, and the instruction
 REGION = re.compile(r"#if LAB_TASK >= \d")
 FUNCTION = re.compile(r"(\w+)\(")       # at the start of a line, as our style has it
 
@@ -48,6 +48,7 @@ class Line:
     text: str
     function: str
     tests: tuple[str, ...]              # the commands that reach it
+    whole: bool                         # each of its instructions is executed by one of them
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,14 @@ def add_arguments(parser):
 def main(options):
     """Run all tests on solution/, print what they reach, write the pages; return the exit status 0. Raises CouldNotGrade."""
     arguments = read_arguments(ARGUED.read_text())
-    WORK.mkdir(parents=True, exist_ok=True)
     rubric = lab.load(strict=True)
     built = compile_kernel(rubric.protected, WORK / "tree")
     reached = {}
     for program in commands(rubric):
-        reached[program] = addresses(built, program, rubric.budget(program))
+        reached[program] = addresses(built, program, rubric.budget(program), transcript_path(WORK, program))
     disk = hidden.build(built, WORK / "hidden")
     for program in commands(rubric.hidden):
-        reached[program] = addresses(disk, program, rubric.hidden.budget(program))
+        reached[program] = addresses(disk, program, rubric.hidden.budget(program), transcript_path(WORK, program))
     lines = lab_lines(spans(built.kernel), reached, SOLUTION / "kernel")
     for file, found in lines.items():
         (WORK / f"{file}.txt").write_text(page((SOLUTION / "kernel" / file).read_text(), found))
@@ -104,23 +104,25 @@ def commands(rubric):
     return (*(program.name for program in rubric.tests), *(s.command for s in rubric.sections if s.alone))
 
 
-def addresses(built, program, budget):
-    """The addresses of all instructions that were executed while a program ran, from boot on.
+def addresses(built, program, budget, out):
+    """The addresses of all code that was executed while a program ran, from boot on, as of parse_log.
 
-    budget is in seconds. Raises CouldNotGrade if the program fails: what it did not come to would seem to be unreached."""
+    budget is in seconds, out the Path for the transcript. Raises CouldNotGrade if the program fails: what it did not come
+    to would seem to be unreached."""
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
         log = Path(place, "log")
         guest = machine.Machine(built.kernel, built.image, options=("-d", "in_asm", "-D", str(log)))
-        seen = machine.run(guest, program, 2 * budget)
+        seen = machine.run(guest, program, budget, out=out)
         if seen.ending is not Ending.DONE:
-            raise CouldNotGrade(f"{program}: {seen.ending.value}: {seen.why}")
+            raise CouldNotGrade(f"{program}: {seen.ending.value}: {seen.why} ({out})")
         with open(log) as text:
             return parse_log(text)
 
 
 def parse_log(text):
-    """The addresses of the instructions in a log of QEMU's (its lines), as a set."""
-    return {int(found[1], 16) for line in text if (found := LOGGED.match(line))}
+    """The addresses of the code in a log of QEMU's (its lines), as a set: instructions have one or two addresses, 2 apart."""
+    found = filter(None, map(LOGGED.match, text))
+    return {int(one[1], 16) + at for one in found for at in range(0, len(one[2]) // 2, 2)}
 
 
 # Lines.
@@ -147,17 +149,18 @@ def pair(states, name):
 
 def lab_lines(found, reached, kernel):
     """The Lines of lab code by file name, from Spans, the addresses that each command reached, and the sources' Path."""
-    tests = {}                          # (file, line) -> the commands that reach it
+    code = {}                           # (file, line) -> the addresses of its code
     for span in found:
-        some = tests.setdefault((span.file, span.line), set())
-        some.update(program for program, seen in reached.items() if any(at in seen for at in range(span.low, span.high)))
+        code.setdefault((span.file, span.line), set()).update(range(span.low, span.high, 2))
+    executed = set().union(*reached.values())
     lines = {}
     for source in sorted(kernel.glob("*.c"), key=lambda path: (path.name != LAB_FILE, path.name)):
         text = source.read_text().splitlines()
         mine = range(1, len(text) + 1) if source.name == LAB_FILE else regions(text)
         functions = function_names(text)
-        here = [Line(number, text[number - 1].strip(), functions[number - 1], tuple(sorted(tests[key])))
-                for number in mine if (key := (f"kernel/{source.name}", number)) in tests]
+        here = [Line(number, text[number - 1].strip(), functions[number - 1],
+                     tuple(program for program, seen in reached.items() if at & seen), at <= executed)
+                for number in mine if (at := code.get((f"kernel/{source.name}", number)))]
         if here:
             lines[source.name] = here
     return lines
@@ -210,14 +213,16 @@ def stale(lines, arguments):
 
 
 def page(text, found):
-    """The text of a source file, with how many tests reach each line: ##### for none, nothing where it has no lab code."""
-    marks = {line.number: str(len(line.tests)) if line.tests else "#####" for line in found}
+    """The text of a source file, with how many tests reach each line: ##### for none, nothing where it has no lab code.
+
+    A ? behind the number: some of the line's instructions are not executed by any test, such as one side of a condition."""
+    marks = {line.number: f"{len(line.tests)}{' ' if line.whole else '?'}" if line.tests else "#####" for line in found}
     return "".join(f"{marks.get(number, ''):>5} {number:4} {line}".rstrip() + "\n"
                    for number, line in enumerate(text.splitlines(), 1))
 
 
 def report(lines, arguments):
-    """Print the table, the lines that were not reached, and the arguments that are stale."""
+    """Print the table, the lines that were not reached or in part, and the arguments that are stale."""
     table = Table(title="make coverage: lines of lab code")
     for heading, side in (("file", "left"), ("lines", "right"), ("reached", "right"), ("", "right")):
         table.add_column(heading, justify=side)
@@ -228,6 +233,8 @@ def report(lines, arguments):
     for file, line in unreached(lines):
         why = next((a.why for a in arguments if a.covers(file, line)), "")
         print(f"{file}:{line.number}: {line.function}: {line.text}\n    {why or 'to do: write a test, or argue in ' + ARGUED.name}")
+    for file, line in ((file, line) for file, found in lines.items() for line in found if line.tests and not line.whole):
+        print(f"{file}:{line.number}: {line.function}: {line.text}\n    reached in part: not all of its instructions were executed")
     for argument in stale(lines, arguments):
         print(f"{ARGUED.name}: stale: {argument.function}: {argument.text!r} is reached, or is no line of {argument.file}")
     print(f"Pages: {WORK}/*.txt")
