@@ -231,7 +231,7 @@ def mistakes(patch, grade):
         return [f"not graded: {grade.why}"]
     tasks, hidden = lost_tasks(grade), lost_hidden(grade)
     known = {part.name: task.number for task in grade.tasks for part in getattr(task, "hidden", ())}
-    related = patch.tasks | {known[name] for name in patch.hidden & set(known)}
+    related = patch.tasks | {patch.task} | {known[name] for name in patch.hidden & set(known)}
     return ([f"survives: task {number} is not lost" for number in sorted(patch.tasks - tasks)]
             + [f"loses task {number}, and should not: {why(grade, number)}" for number in sorted(tasks - patch.tasks)]
             + [f"survives: hidden test {name} {'passes' if name in known else 'is not there'}"

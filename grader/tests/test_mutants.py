@@ -137,6 +137,7 @@ def test_a_patch_is_laid_over_the_files_alone(tmp_path):
     (8, {"task5": [("split", False)]}, patch(), ["loses hidden test split of task 5, and should not"]),
     (8, {"task5": [("split", False), ("ranges", False)]}, patch(hidden=["split"]), []),
     (7, {"task8": [("same", False)]}, patch([8]), []),
+    (8, {"task8": [("same", False), ("newer", False)]}, patch([]), []),
     (7, {"task4": [("far", False)]}, patch([8]), ["loses hidden test far of task 4, and should not"]),
 ])
 def test_what_is_lost_is_compared_with_what_is_said(stage, hidden, said, mistakes):
