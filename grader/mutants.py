@@ -148,6 +148,7 @@ def lay(patch, files, target):
 
 def judge_all(patches, rubric, work, jobs):
     """The Verdicts on patches, so many at a time, each worker in a tree of its own; progress is shown."""
+    work.mkdir(parents=True, exist_ok=True)
     files = tree.read(SOLUTION)
     homes = queue.SimpleQueue()
     for number in range(jobs):
@@ -161,9 +162,9 @@ def judge_all(patches, rubric, work, jobs):
             home = homes.get()
             try:
                 verdict = judge(patch, files, rubric, home)
+                save(verdict, home, work)
             finally:
                 homes.put(home)
-            save(verdict, work / f"{patch.name}.txt")
             progress.advance(task)
             return verdict
 
@@ -183,10 +184,16 @@ def judge(patch, files, rubric, home):
     return Verdict(patch, grade, tuple(mistakes(patch, grade)))
 
 
-def save(verdict, path):
-    """Write the report on a patch."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as out:
+def save(verdict, home, work):
+    """Write the report on a patch that was graded below home; keep the transcripts if something is wrong."""
+    name = verdict.patch.name
+    kept = work / name
+    shutil.rmtree(kept, ignore_errors=True)
+    if verdict.mistakes and verdict.grade:
+        kept.mkdir(parents=True)
+        for transcript in home.glob("*.txt"):
+            shutil.copy(transcript, kept)
+    with open(work / f"{name}.txt", "w") as out:
         print(f"{verdict.patch.name}: {verdict.patch.says}", *verdict.mistakes, sep="\n", file=out)
         if verdict.grade:
             text.render(verdict.grade, out)
@@ -204,7 +211,7 @@ def use_ccache(work):
     if not (compiler and shutil.which("ccache")):
         return
     place = work / "bin"
-    place.mkdir(parents=True, exist_ok=True)
+    place.mkdir(exist_ok=True)
     wrapper = place / Path(compiler).name
     if Path(compiler) == wrapper:
         return
@@ -247,7 +254,9 @@ def why(grade, number):
 
 
 def matrix(verdicts):
-    """The lines of the kill matrix: bug by task, and the tests that failed. A capital X is a loss that should not be, an o one that is not there."""
+    """The lines of the kill matrix: bug by task, and the tests that failed.
+
+    x: lost, as it should be; X: lost, and should not be; o: should be lost, and is not."""
     width = max((len(verdict.patch.name) for verdict in verdicts), default=0)
     yield f"{'':{width}}  task 1 2 3 4 5 6 7 8   tests lost"
     for verdict in verdicts:

@@ -157,6 +157,22 @@ def test_the_matrix_shows_losses_that_are_said_missing_and_too_many():
     assert list(mutants.matrix([mutants.Verdict(patch([1]), None, ("why",))]))[1].split()[1:] == list("o.......") + ["no", "grade"]
 
 
+def test_the_transcripts_of_a_patch_that_went_wrong_are_kept(tmp_path, monkeypatch):
+    def judge(patch, files, rubric, home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "mmaptest.txt").write_text(patch.name)
+        return mutants.Verdict(patch, grade(8), tuple(mutants.mistakes(patch, grade(8))))
+
+    monkeypatch.setattr(mutants, "judge", judge)
+    monkeypatch.setattr(mutants, "use_ccache", lambda work: None)
+    names = [replace(patch([8]), name="survives"), replace(patch(), name="fine")]
+    verdicts = mutants.judge_all(names, STRICT, tmp_path / "work", 1)
+    assert [verdict.patch.name for verdict in verdicts] == ["survives", "fine"]
+    assert (tmp_path / "work/survives/mmaptest.txt").read_text() == "survives"
+    assert not (tmp_path / "work/fine").exists()
+    assert "survives: task 8 is not lost" in (tmp_path / "work/survives.txt").read_text()
+
+
 # Some of them, really.
 
 def test_some_bugs_are_lost_as_they_say_and_a_variant_is_not(tmp_path, monkeypatch, capsys):
