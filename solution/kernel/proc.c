@@ -158,6 +158,13 @@ scheduler(void)
   }
 }
 
+// Is a process ready that no hart runs? Only a hint: takes no lock.
+int
+anyready(void)
+{
+  return __atomic_load_n(&sched.first, __ATOMIC_RELAXED) != 0;
+}
+
 // Let the other processes that are ready run first.
 void
 yield(void)
