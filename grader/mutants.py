@@ -229,7 +229,7 @@ def lost_tasks(grade):
 
 def lost_hidden(grade):
     """The hidden tests that failed: the task's number by the test's name."""
-    return {part.name: task.number for task in grade.tasks for part in getattr(task, "hidden", ()) if not part.passed}
+    return {part.name: task.number for task in grade.tasks for part in task.hidden if not part.passed}
 
 
 def mistakes(patch, grade):
@@ -237,7 +237,7 @@ def mistakes(patch, grade):
     if grade.outcome != "graded":
         return [f"not graded: {grade.why}"]
     tasks, hidden = lost_tasks(grade), lost_hidden(grade)
-    known = {part.name: task.number for task in grade.tasks for part in getattr(task, "hidden", ())}
+    known = {part.name: task.number for task in grade.tasks for part in task.hidden}
     related = patch.tasks | {patch.task} | {known[name] for name in patch.hidden & set(known)}
     return ([f"survives: task {number} is not lost" for number in sorted(patch.tasks - tasks)]
             + [f"loses task {number}, and should not: {why(grade, number)}" for number in sorted(tasks - patch.tasks)]
