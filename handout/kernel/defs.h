@@ -113,6 +113,7 @@ extern int      panicked;
 void            procinit(void);
 void            userinit(void);
 void            scheduler(void) __attribute__((noreturn));
+int             anyready(void);
 void            yield(void);
 void            nudgeharts(void);
 void            sleep(void *chan, struct spinlock *lk);

@@ -12,8 +12,8 @@ struct cpu cpus[NCPU];
 static struct proc proc[NPROC];
 static struct proc *initproc;
 
-// Protects the family tree: parent, child, sibling. Taken before any other lock here, and by a
-// child from ZOMBIE on until its parent can look, so that no parent sleeps past the end of a child.
+// Protects the family tree: parent, child, sibling. Taken before the other locks here. A process holds it
+// while it becomes a zombie, and its parent while it looks for one: so the parent does not sleep past that.
 static struct spinlock wait_lock;
 
 #define NSLEEPQ 64   // a power of two
@@ -156,6 +156,13 @@ scheduler(void)
     if (!work)
       asm volatile("wfi");
   }
+}
+
+// Is a process ready that no hart runs? Only a hint: takes no lock.
+int
+anyready(void)
+{
+  return __atomic_load_n(&sched.first, __ATOMIC_RELAXED) != 0;
 }
 
 // Let the other processes that are ready run first.

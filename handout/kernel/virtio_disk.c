@@ -18,7 +18,8 @@
 #include "virtio.h"
 #include "defs.h"
 
-#define MAXRUN 32   // blocks in one request, if the device allows as many
+#define MAXRUN 32     // blocks in one request, if the device allows as many
+#define POLL   1000   // of the 10 MHz clock: 100 us
 
 // A request is known by its first descriptor.
 struct request {
@@ -222,11 +223,31 @@ disk_write_at(struct buf **bufs, int n, uint where)
   ring_doorbell();
 }
 
-// Sleep until b is neither being read nor being written. The caller holds no spinlock.
+// Is the disk still reading or writing b?
+static int
+busy(struct buf *b)
+{
+  return __atomic_load_n(&b->busy, __ATOMIC_ACQUIRE);
+}
+
+// Look for at most POLL whether the disk is done with b, if no process wants this hart meanwhile:
+// a request takes less time than to stop the hart and to start it again. Returns whether it is.
+static int
+poll(struct buf *b)
+{
+  volatile ushort *done = &queue.used.idx;
+
+  for (uint64 end = r_time() + POLL; busy(b) && r_time() < end && !anyready();)
+    if (disk.seen != *done)
+      virtio_disk_intr();
+  return !busy(b);
+}
+
+// Wait until b is neither being read nor being written. The caller holds no spinlock.
 void
 disk_wait(struct buf *b)
 {
-  if (__atomic_load_n(&b->busy, __ATOMIC_ACQUIRE) == 0)
+  if (poll(b))
     return;
   acquire(&disk.lock);
   while (b->busy) {
