@@ -100,7 +100,8 @@ def sources(tmp_path):
 
 
 def test_mmap_counts_whole_and_other_files_by_their_regions(sources):
-    spans = [Span(at, at + 4, f"kernel/{file}", number) for file, at in (("vm.c", 0), ("mmap.c", 100)) for number in (5, 14)]
+    spans = [Span(0, 4, "kernel/vm.c", 5), Span(4, 8, "kernel/vm.c", 14),
+             Span(100, 104, "kernel/mmap.c", 5), Span(104, 108, "kernel/mmap.c", 14)]
     lines = coverage.lab_lines(spans, {"one": {0, 2}, "two": {100, 102}}, sources)
     assert {file: [(one.number, one.tests) for one in found] for file, found in lines.items()} == {
         "mmap.c": [(5, ("two",)), (14, ())], "vm.c": [(14, ())]}
