@@ -147,6 +147,7 @@ scheduler(void)
       sched.idle &= ~me;
       c->proc = p;
       swtch(&c->idle, &p->context);
+      c->intena = 0;   // whatever it was for p: an interrupt between release and wfi would be slept over
     }
     sched.idle |= me;
     int work = sched.first != 0;
