@@ -641,7 +641,7 @@ kkill(int pid)
   return -1;
 }
 
-// Have p end, as kkill does. It is the current process.
+// Have p end soon: see kkill.
 void
 setkilled(struct proc *p)
 {
