@@ -99,6 +99,15 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class Late:
+    """What late days cost, where a deadline is given. A day that has begun counts whole."""
+
+    free: int = 0                       # days that cost nothing
+    per_day: float = 0.0                # the share of the lab's points that each further day costs, from 0 to 1
+    cutoff: int = 0                     # after so many days, the free ones among them, there are no points; 0: never
+
+
+@dataclass(frozen=True)
 class Lab:
     """A lab, or a part of one."""
 
@@ -116,6 +125,7 @@ class Lab:
     strict: str = "report"              # what hidden tests do to a task: "cap" its points, or only "report"
     share: float = 0.5                  # how much of its points a capped task can keep, from 0 to 1
     factor: float = 1.0                 # the least that a budget is of what the solution uses at most, as `flake` measures it
+    late: Late | None = None            # [late]
     hidden: object = None               # the Lab of the hidden tests, where they are run too
     part: str = ""                      # what was asked for, if not all
     asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
@@ -247,8 +257,9 @@ def read_file(path):
 def read(data):
     """The Lab that a TOML document says, whether or not it holds together. Raises LabError for what is no lab at all."""
     parts = {plural: entries(data.get(name, []), kind, f"[[{name}]]") for name, (plural, kind) in PARTS.items()}
-    rest = {key: given for key, given in data.items() if key not in PARTS}
-    return Lab(**values(rest, {f.name: f for f in fields(Lab) if f.name in OF_THE_FILE}, "the file"), **parts)
+    rest = {key: given for key, given in data.items() if key not in (*PARTS, "late")}
+    late = entries([data["late"]], Late, "[late]")[0] if "late" in data else None
+    return Lab(**values(rest, {f.name: f for f in fields(Lab) if f.name in OF_THE_FILE}, "the file"), late=late, **parts)
 
 
 def entries(given, kind, where):
@@ -316,6 +327,8 @@ def task_faults(lab):
         yield f"share must be from 0 to 1, and is {lab.share:g}"
     if lab.factor < 1:
         yield f"factor must be 1 or more, and is {lab.factor:g}: the solution itself would fail"
+    if lab.late and not (lab.late.free >= 0 and 0 <= lab.late.per_day <= 1 and lab.late.cutoff >= 0):
+        yield "[late]: free and cutoff are days from 0 up, per_day a share from 0 to 1"
     if len(lab.mapped) != 2 or lab.mapped[0] >= lab.mapped[1]:
         yield "mapped must be two addresses, the first and the one behind the last"
     for meaning in lab.meanings:
