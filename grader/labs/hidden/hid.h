@@ -5,7 +5,7 @@
 #define RDWR    (PROT_READ | PROT_WRITE)
 #define LOW     0x40000000UL            // mappings lie from here
 #define HIGH    0x80000000UL            // to here
-#define NMAP    11                      // mappings at one time that these tests need; only task 2's asks for more
+#define NMAP    8                       // mappings at one time that these tests need; only task 2's, and mmaptest, ask for more
 #define BIG     60                      // pages: a file of them is nearly as large as a file can be
 #define MANY    110                     // more files than the system can have open
 #define FILE1   "hid.1"

@@ -8,6 +8,17 @@
 
 // Each in a child, since there may be no munmap yet.
 
+// A new mapping, which lies where mappings may.
+static char *
+placed(char *what, int fd, uint64 len, int flags)
+{
+  char *p = map(what, fd, 0, len, PROT_READ, flags);
+
+  check((uint64)p % PGSIZE == 0, "mmap returns an address that is not page-aligned");
+  check((uint64)p >= LOW && (uint64)p + len <= HIGH, "mmap returns an address where no mapping may be");
+  return p;
+}
+
 static int
 overlap(char *p, uint64 plen, char *q, uint64 qlen)
 {
@@ -22,7 +33,7 @@ wholerange(void)
   int fd = opened(FILE1, O_RDONLY);
 
   refused("mmap accepts more than there are addresses", fd, 0, HIGH - LOW + 1, PROT_READ, MAP_PRIVATE);
-  map("mmap of all addresses at once", fd, 0, HIGH - LOW, PROT_READ, MAP_PRIVATE);
+  placed("mmap of all addresses at once", fd, HIGH - LOW, MAP_PRIVATE);
   for (int i = 0; i < MANY; i++) {
     int another = open(FILE1, O_RDONLY);
     check(another >= 0, "mmaps for which there is no room keep files open");
@@ -36,10 +47,10 @@ halves(void)
 {
   uint64 half = (HIGH - LOW) / 2;
   int fd = opened(FILE1, O_RDONLY);
-  char *p = map("mmap of half of the addresses", fd, 0, half, PROT_READ, MAP_PRIVATE);
+  char *p = placed("mmap of half of the addresses", fd, half, MAP_PRIVATE);
 
   refused("mmap accepts more than there is room for", fd, 0, half + PGSIZE, PROT_READ, MAP_PRIVATE);
-  char *q = map("mmap of the other half of the addresses", fd, 0, half, PROT_READ, MAP_SHARED);
+  char *q = placed("mmap of the other half of the addresses", fd, half, MAP_SHARED);
   check(!overlap(p, half, q, half), "two large mappings overlap");
   refused("mmap finds an address where all are taken", fd, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
 }
@@ -51,7 +62,7 @@ lengths(void)
   int fd = opened(FILE1, O_RDONLY);
 
   for (int i = 0; i < NMAP; i++) {
-    p[i] = map("mmap of an odd length", fd, 0, 1 + i * 1021, PROT_READ, MAP_SHARED);
+    p[i] = placed("mmap of an odd length", fd, 1 + i * 1021, MAP_SHARED);
     for (int k = 0; k < i; k++)
       check(!overlap(p[i], 1 + i * 1021, p[k], 1 + k * 1021), "mappings of odd lengths overlap");
   }
@@ -86,6 +97,15 @@ badcalls(int fd, int wronly, int pipefd)
 }
 
 static void
+badfds(void)
+{
+  refused("mmap accepts a negative fd", -1, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
+  for (int fd = 14; fd < 40; fd++)
+    refused("mmap accepts an fd that is not open", fd, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
+  refused("mmap accepts an fd of many bits", 0x7fff0003, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
+}
+
+static void
 badoften(void)
 {
   int fds[2], fd = opened(FILE1, O_RDONLY), wronly = opened(FILE1, O_WRONLY);
@@ -93,6 +113,7 @@ badoften(void)
   check(pipe(fds) == 0, "pipe");
   for (int i = 0; i < 20; i++)
     badcalls(fd, wronly, fds[1]);
+  badfds();
   for (int i = 0; i < NMAP; i++)
     map("many mappings after refused ones", fd, 0, PGSIZE, PROT_READ, MAP_PRIVATE);
 }
@@ -160,8 +181,10 @@ largeheap(void)
 
   for (int i = 0; i < 5; i++)
     sbrklazy(0x10000000);
+  sbrklazy(100);
   char *p = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0);
   check(p == FAILED || p >= sbrk(0), "mmap chooses an address inside the heap");
+  check(p == FAILED || (uint64)p % PGSIZE == 0, "mmap above an odd heap returns an address that is not page-aligned");
 }
 
 static void

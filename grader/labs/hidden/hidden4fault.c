@@ -158,18 +158,20 @@ memory(void)
 
 // ---- execute: code in a mapping runs, and its first touch is the fetch
 
+// PROT_EXEC alone suffices to execute.
 static void
 execute(void)
 {
   static uint code[] = { 0x00150513, 0x00008067 };   // addi a0, a0, 1; ret
+  static int prot[] = { PROT_READ | PROT_EXEC, PROT_EXEC };
 
   save(FILE1, (char *)code, sizeof(code));
-  int fd = opened(FILE1, O_RDONLY);
-  char *p = map("mmap", fd, 0, PGSIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE);
-  __asm__ volatile("fence.i");
-  check(((int (*)(int))p)(41) == 42, "code in a mapping with PROT_EXEC does something else");
-  munmap(p, PGSIZE);
-  close(fd);
+  for (int i = 0; i < 2; i++) {
+    char *p = mapfile(FILE1, PGSIZE, prot[i], MAP_PRIVATE);
+    __asm__ volatile("fence.i");
+    check(((int (*)(int))p)(41) == 42, "code in a mapping with PROT_EXEC does something else");
+    munmap(p, PGSIZE);
+  }
 }
 
 // ---- far: offsets that don't fit in 32 bits are not those below; where the file ends is seen at the first touch
@@ -186,10 +188,25 @@ grown(void)
   close(fd);
 }
 
+// The same of a private mapping, and of a page that was wholly behind the end.
+static void
+appended(void)
+{
+  newfile(8, PGSIZE);
+  int fd = opened(FILE1, O_RDWR);
+  char *p = map("mmap", fd, 0, 2 * PGSIZE, PROT_READ, MAP_PRIVATE);
+  fill(want, 8, 2 * PGSIZE);
+  check(read(fd, want, PGSIZE) == PGSIZE && write(fd, want + PGSIZE, PGSIZE) == PGSIZE, "write behind the end of a file");
+  same(p + PGSIZE, want + PGSIZE, PGSIZE, "a page that was written behind the end of the file, then touched, differs from it");
+  munmap(p, 2 * PGSIZE);
+  close(fd);
+}
+
 static void
 far(void)
 {
   grown();
+  appended();
   static long offset[] = { 1L << 20, 1L << 31, 1L << 32, (1L << 32) + PGSIZE, 1L << 40 };
 
   newfile(3, 2 * PGSIZE);

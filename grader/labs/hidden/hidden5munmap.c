@@ -213,6 +213,11 @@ notmine(char *p)
   munmap(sbrk(0) - PGSIZE, PGSIZE);               // the heap
   munmap((char *)PGROUNDDOWN((uint64)&p), PGSIZE);  // the stack
   munmap(p + 4 * PGSIZE, 100 << 20);
+  munmap((char *)-PGSIZE, 2 * PGSIZE);
+  munmap((char *)(1UL << 38), -1UL);
+  check(munmap((char *)1, PGSIZE) == -1, "munmap accepts address 1");
+  check(munmap((char *)-1, PGSIZE) == -1, "munmap accepts address -1");
+  check(munmap(p + 100, PGSIZE) == -1, "munmap accepts an address that is not page-aligned");
   check(munmap(p, 0) == -1, "munmap accepts length 0");
   check(munmap(p + PGSIZE, -(uint64)PGSIZE) == -1, "munmap accepts a range that ends before it begins");
   check(munmap(p + 2 * PGSIZE, -1UL) == -1, "munmap accepts length 2^64 - 1");

@@ -1,4 +1,5 @@
-// hidden6exit.c - task 6: exit, kill and exec end all mappings, whatever is left of them. fork need not copy any.
+// hidden6exit.c - task 6: exit, kill and exec end all mappings, whatever is left of them. fork need not copy any, nor munmap
+// split any.
 #include "kernel/types.h"
 #include "kernel/stat.h"
 #include "kernel/fcntl.h"
@@ -69,10 +70,9 @@ leaveparts(void)
 
   for (int i = 0; i < 6; i++)
     p[i * PGSIZE + way] = '0' + i;
-  unmap(p, PGSIZE);
-  unmap(p + 2 * PGSIZE, PGSIZE);
+  unmap(p, 2 * PGSIZE);
   unmap(p + 5 * PGSIZE, PGSIZE);
-  end(p + PGSIZE);
+  end(p + 2 * PGSIZE);
 }
 
 static void
@@ -86,18 +86,17 @@ parts(void)
   holds(FILE1, want, 6 * PGSIZE, "what is left of a mapping was not written back right at the end of the process");
 }
 
-// ---- many: a full table, and more dirty pages than fit into the log
+// ---- many: many mappings, and more dirty pages than fit into the log
 
+// A page is dirty in each mapping, another one of the file each time.
 static void
 leavefull(void)
 {
   char *p = 0;
 
-  for (int i = 0; i < NMAP; i++) {
-    int fd = opened(FILE1, O_RDWR);
-    p = map("mmap", fd, (NMAP - 1 - i) * PGSIZE, PGSIZE, RDWR, MAP_SHARED);
-    p[10 + way] = 'f';
-    close(fd);
+  for (int i = NMAP - 1; i >= 0; i--) {
+    p = mapfile(FILE1, (i + 1) * PGSIZE, RDWR, MAP_SHARED);
+    p[i * PGSIZE + 10 + way] = 'f';
   }
   end(p);
 }
@@ -225,7 +224,7 @@ leaveone(void)
   p[0] = q[PGSIZE] = 'x';
   load(p + 2 * PGSIZE);
   load(q + 2 * PGSIZE);
-  unmap(p + PGSIZE, PGSIZE);
+  unmap(p + 2 * PGSIZE, PGSIZE);
   end(q);
 }
 
