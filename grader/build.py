@@ -41,10 +41,10 @@ class Build:
     seconds: float
 
 
-def make(tree, limits=sandbox.Limits(), jobs=2):
+def make(tree, limits=sandbox.Limits(), jobs=2, box=sandbox.OPEN):
     """Build a scratch tree (a Path); return a Build.
 
-    limits bound the whole make; jobs is the number of compilers at a time.
+    limits bound the whole make; jobs is the number of compilers at a time, box where they work.
     Raises CouldNotGrade where make or a compiler is not installed, or the disk is full.
     """
     sandbox.need("make", "make")
@@ -56,7 +56,7 @@ def make(tree, limits=sandbox.Limits(), jobs=2):
         (tree / target).parent.mkdir(exist_ok=True)
     unfinished = tree / UNFINISHED
     unfinished.touch()
-    result = sandbox.run(["make", f"-j{jobs}", *TARGETS], tree, limits)
+    result = sandbox.run(["make", f"-j{jobs}", *TARGETS], tree, limits, box, bring=(*TARGETS, "user/_*"))
     if not result.cut:
         unfinished.unlink(missing_ok=True)
     if "No space left on device" in result.output and shutil.disk_usage(tree).free < 1 << 20:

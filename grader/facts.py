@@ -10,10 +10,10 @@ from grader.explain import KERNEL, Facts, asked_addresses
 LEAST = 16                  # VMAs in struct proc
 LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for one ELF file
 LONGEST = 120               # characters of a name that are kept
-HOME = Path(__file__).resolve().parent.parent
+READER = Path(__file__).resolve().with_name("elfread.py")
 
 
-def gather(build, transcripts):
+def gather(build, transcripts, box=sandbox.OPEN):
     """The Facts of a Build: its VMA table, and the source of every address that the transcripts show.
 
     Never raises for what an ELF file holds: what can't be read is not in the Facts."""
@@ -23,7 +23,7 @@ def gather(build, transcripts):
     for elf, address in asked_addresses(transcripts):
         wanted.setdefault(elf, set()).add(address)
     places = {}
-    answers = {elf: ask(build.tree / elf, LEAST if elf == KERNEL else 0, addresses) for elf, addresses in wanted.items()}
+    answers = {elf: ask(build.tree / elf, LEAST if elf == KERNEL else 0, addresses, box) for elf, addresses in wanted.items()}
     for elf, answer in answers.items():
         for address in wanted[elf]:
             place = clean_place(answer.get("places", {}).get(str(address)))
@@ -34,10 +34,10 @@ def gather(build, transcripts):
                  places)
 
 
-def ask(elf, table, addresses):
+def ask(elf, table, addresses, box):
     """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
     request = json.dumps({"elf": str(elf.resolve()), "table": table, "addresses": sorted(addresses)})
-    result = sandbox.run([sys.executable, "-m", "grader.elfread", request], HOME, LIMITS)
+    result = sandbox.run([sys.executable, "-I", str(READER), request], READER.parent, LIMITS, box, read=(elf.resolve(),))
     if result.status != 0 or result.cut:
         return {}
     try:

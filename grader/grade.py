@@ -8,46 +8,47 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, build, facts, hidden, machine, score, tree
+from . import CouldNotGrade, build, facts, hidden, machine, sandbox, score, tree
 
 OFFICIAL = Path(__file__).resolve().parent / "official"
 
 
-def grade_tree(submission, lab, work, jobs=2, say=None):
+def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
     """Grade a tree (a Path) against a Lab, or a part of one; return the Grade.
 
     The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
-    called with a line of progress. Raises CouldNotGrade.
+    called with a line of progress; box is where the tree is built and run. Raises CouldNotGrade.
     """
     begin = time.monotonic()
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     say = say or (lambda line: None)
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
-    built = compile_tree(copy.path, work)
+    built = compile_tree(copy.path, work, box)
 
     def build_hidden():
         say("building hidden tests")
-        return hidden.build(built, work / "hidden", jobs)
+        return hidden.build(built, work / "hidden", jobs, box)
 
-    grade = grade_build(built, build_hidden, lab, work, jobs, say)
+    grade = grade_build(built, build_hidden, lab, work, jobs, say, box=box)
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, started=started,
                    seconds=time.monotonic() - begin)
 
 
-def grade_build(built, build_hidden, lab, work, jobs, say, **guest):
+def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, **guest):
     """Grade a Build against a Lab; return the Grade, which does not know the submission.
 
     build_hidden() is called for the Build with the hidden tests if they are to be run; guest is what its Machine has other
     than usual. Raises CouldNotGrade."""
+    guest = {"box": box, **guest}
     transcripts = run_lab(lab, built, work, jobs, say, guest) if built.ok else ()
-    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts))
+    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts, box))
     scored = tuple(task.number for task in grade.tasks if task.score)
     if not (lab.hidden and scored):
         return grade
     rubric, disk = replace(lab.hidden, asked=scored), build_hidden()
     transcripts = run_lab(rubric, disk, work, jobs, say, guest)
-    return score.with_hidden(grade, lab, score.grade(rubric, disk, transcripts, facts.gather(disk, transcripts)))
+    return score.with_hidden(grade, lab, score.grade(rubric, disk, transcripts, facts.gather(disk, transcripts, box)))
 
 
 def run_lab(lab, built, work, jobs, say, guest):
@@ -60,9 +61,9 @@ def run_lab(lab, built, work, jobs, say, guest):
     return transcripts
 
 
-def compile_tree(path, work):
+def compile_tree(path, work, box=sandbox.OPEN):
     """Build a scratch tree, with the log in work/build.log and no transcript of an earlier build left; return the Build."""
-    built = build.make(path)
+    built = build.make(path, box=box)
     try:
         for old in work.glob("*.txt"):
             old.unlink()

@@ -9,15 +9,17 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pexpect
 import psutil
 
-from . import CouldNotGrade, sandbox
+from . import CouldNotGrade, postmortem, sandbox
 from .transcript import Ending, Transcript
 
 QEMU = "qemu-system-riscv64"
@@ -26,6 +28,7 @@ FLOOD = 1 << 20                 # bytes of output that a run may print
 BOOT = 10.0                     # seconds that a boot may use
 IDLE = 2.5                      # seconds in a row without output and without anything to run: a deadlock
 LINE = 99                       # characters that a shell of this kind takes in one line
+STUCK = (Ending.PANICKED, Ending.HUNG_IDLE, Ending.HUNG_BUSY, Ending.FLOODED)   # endings after which gdb is asked why
 SETTLE = 0.2                    # seconds in which nothing more comes after a panic
 PATIENCE = 20                   # wall seconds for each second of budget, before the grader itself gives up
 
@@ -48,6 +51,13 @@ class Machine:
     legacy: bool = False        # the disk is a version 1 virtio device
     keep: bool = False          # leave a run's disk as it was at the end beside its transcript: NAME.img
     options: tuple[str, ...] = ()
+    box: sandbox.Box = sandbox.OPEN
+    user: Path | None = None    # the directory of the user programs' ELF files; None: user/ beside the kernel's
+
+    @property
+    def programs(self):
+        """The directory of the user programs' ELF files."""
+        return self.user or self.kernel.resolve().parent.parent / "user"
 
 
 def command(machine, disk):
@@ -62,20 +72,25 @@ def command(machine, disk):
     return words + list(machine.options)
 
 
-def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None):
+def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, attend=nullcontext):
     """Boot a machine on a copy of its disk image, type a program, watch it to its end; return a Transcript.
 
     budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
     written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
-    the run early. Raises CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
+    the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub. A machine
+    that panicked or hung is looked at through it: the Postmortem. Raises CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
     """
     sandbox.need(QEMU, "qemu-system-misc")
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
         try:
             disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
-            guest = Guest(command(machine, disk), stop)
+            with listening(Path(place, "gdb.sock")) as (path, stub):
+                guest = Guest([*command(machine, disk), *gdb_words(stub)], stop, stub)
             try:
-                transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
+                with attend(path):
+                    transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
+                if transcript.ending in STUCK:
+                    transcript = replace(transcript, postmortem=postmortem.examine(path, machine.kernel, machine.programs))
             finally:
                 guest.close()
             if out:
@@ -87,10 +102,32 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None):
     return transcript
 
 
+@contextmanager
+def listening(path):
+    """A unix socket that listens at path (a Path), for QEMU to inherit: the path and the file descriptor, in a context."""
+    with socket.socket(socket.AF_UNIX) as stub:
+        place = os.open(path.parent, os.O_PATH)
+        try:
+            stub.bind(f"/proc/self/fd/{place}/{path.name}")     # a longer path may not fit in an address
+        finally:
+            os.close(place)
+        stub.listen(1)
+        stub.set_inheritable(True)
+        yield path, stub.fileno()
+
+
+def gdb_words(stub):
+    """The words that have QEMU serve gdb on a socket (a file descriptor) that listens."""
+    return ["-chardev", f"socket,id=gdb,fd={stub},server=on,wait=off", "-gdb", "chardev:gdb"]
+
+
 def save(transcript, out):
-    """Write a transcript to a file: the console's lines, then how it ended."""
+    """Write a transcript to a file: the console's lines, how it ended, and what a stuck machine was about then."""
+    lines = [*transcript.lines, f"-- {transcript.ending.value}: {transcript.why}"]
+    if transcript.postmortem:
+        lines += [f"-- {line}" for line in postmortem.lines(transcript.postmortem)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(f"{line}\n" for line in transcript.lines) + f"-- {transcript.ending.value}: {transcript.why}\n")
+    out.write_text("".join(f"{line}\n" for line in lines))
 
 
 class Meter:
@@ -146,15 +183,25 @@ def sample(pid):
         yield task.name, None if held else seconds
 
 
-class Guest:
-    """A running QEMU, and all the text that its console showed."""
+class Terminal(pexpect.spawn):
+    """A process on a terminal, that inherits a file descriptor (None: no other than the terminal)."""
 
-    def __init__(self, words, stop=None):
+    def __init__(self, words, inherited, **more):
+        self.inherited = () if inherited is None else (inherited,)
+        super().__init__(words[0], words[1:], **more)
+
+    def _spawnpty(self, args, **more):
+        return super()._spawnpty(args, pass_fds=self.inherited, **more)
+
+
+class Guest:
+    """A running QEMU, and all the text that its console showed. It inherits the file descriptor stub, if there is one."""
+
+    def __init__(self, words, stop=None, stub=None):
         self.stop = stop
         self.text = bytearray()
         self.started = time.monotonic()
-        self.child = pexpect.spawn(words[0], words[1:], timeout=None, maxread=1 << 16, echo=False,
-                                   env=sandbox.environment())
+        self.child = Terminal(words, stub, timeout=None, maxread=1 << 16, echo=False, env=sandbox.environment())
         for owner in (self.child, self.child.ptyproc):
             owner.delaybeforesend = owner.delayafterread = None
             owner.delayafterclose = owner.delayafterterminate = 0

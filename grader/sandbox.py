@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from . import CouldNotGrade
+from .box import OPEN, Box, wrap
 
 # What the shell sets before it becomes the command: no core files, no file above 1 GiB (in blocks of 512 bytes).
 CONFINE = ["sh", "-c", 'ulimit -c 0; ulimit -f 2097152; exec "$@"', "sh"]
@@ -51,7 +52,7 @@ def environment():
     return {"PATH": os.defpath, **kept, "HOME": "/nonexistent", "LC_ALL": "C", "TERM": "dumb"}
 
 
-def run(command, directory, limits=Limits()):
+def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=None):
     """Run a command (a list of words) in a directory until it ends or breaks a limit; return a Result.
 
     Output and errors come back as one text. Whatever the command started is killed when it ends.
