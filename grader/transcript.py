@@ -17,6 +17,35 @@ class Ending(str, Enum):
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A function that was at work, and the line of source where it was; "" and 0 for what is not known."""
+
+    function: str
+    file: str                       # relative to the tree
+    line: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a hart or a process of a machine that stands still was about."""
+
+    who: str                        # "hart 1, pid 3 mmaptest" or "pid 3 mmaptest"
+    doing: str                      # in words: "sleeps on `log`", "waits for lock `a`, which hart 0 holds"
+    frames: tuple[Frame, ...]       # the innermost first
+    idle: bool = False              # it has nothing to do, and is not to blame
+
+
+@dataclass(frozen=True)
+class Postmortem:
+    """A machine that panicked or hung, as gdb saw it."""
+
+    harts: tuple[Stack, ...] = ()
+    processes: tuple[Stack, ...] = ()   # those that no hart runs
+    note: str = ""                      # why nothing more is known; "" if all is
+    details: tuple[str, ...] = ()       # of the harts' registers: for those who look for a bug in the kernel or the grader
+
+
+@dataclass(frozen=True)
 class Transcript:
     """One program on one fresh boot.
 
@@ -37,6 +66,7 @@ class Transcript:
     path: str                       # the file that holds the transcript, "" where none was written
     boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
     used_seconds: float = 0.0       # what it used of its budget: CPU time and rest, since it was typed
+    postmortem: Postmortem | None = None    # what gdb saw at the end of a run that panicked or hung; None: nobody looked
 
     @property
     def evidence(self):

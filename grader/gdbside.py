@@ -1,0 +1,271 @@
+"""Runs inside gdb, attached to a machine that stands still: tells as JSON what each hart and each process is about.
+
+grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs"}. The answer is a line behind the mark.
+"""
+
+import json
+import os
+import re
+import resource
+
+import gdb
+
+MEMORY = 4 << 30        # bytes that gdb may use
+DEPTH = 24              # functions of one stack that are told
+PROCESSES = 64          # entries of the process table that are looked at
+NESTED = 8              # how deep types are followed
+MODES = {0: "user", 1: "supervisor", 3: "machine"}
+WFI = 0x10500073
+SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
+KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError)
+SETTINGS = ["confirm off", "pagination off", "width 0", "architecture riscv:rv64", "stack-cache off", "code-cache off",
+            "remotetimeout 10", "source open off", "debuginfod enabled off"]
+
+
+def attempt(call, default=None):
+    """What call() returns, or default where gdb can't tell."""
+    try:
+        return call()
+    except KNOWN:
+        return default
+
+
+def register(name):
+    """A register of the selected hart, as a number without a sign."""
+    return int(gdb.parse_and_eval(f"${name}").cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
+
+
+def set_register(name, value):
+    """Write a register of the selected hart."""
+    gdb.execute(f"set ${name} = {value}", to_string=True)
+
+
+def physical(on):
+    """Whether gdb's addresses are physical ones from now on: all the kernel's data, whatever page table a hart uses."""
+    gdb.execute(f"maintenance packet Qqemu.PhyMemMode:{int(on)}", to_string=True)
+    gdb.execute("maintenance flush dcache", to_string=True)
+
+
+# The kernel's data.
+
+def variable(name):
+    """A variable of the kernel, static or not, as a gdb.Value; None if there is none."""
+    for look in (gdb.lookup_global_symbol, gdb.lookup_static_symbol):
+        symbol = attempt(lambda: look(name))
+        if symbol is not None and symbol.is_variable:
+            return attempt(symbol.value)
+    return None
+
+
+def elements(array):
+    """The elements of an array (a gdb.Value), or none if it is no array."""
+    if array is None or array.type.strip_typedefs().code != gdb.TYPE_CODE_ARRAY:
+        return []
+    low, high = array.type.strip_typedefs().range()
+    return [array[n] for n in range(low, min(high, low + PROCESSES - 1) + 1)]
+
+
+def number(record, field):
+    """A field of a struct (a gdb.Value) as an int, or None."""
+    return attempt(lambda: int(record[field]))
+
+
+def words(record, field):
+    """A field of a struct that is a string, as text."""
+    return attempt(lambda: record[field].string("ascii", "replace", **({} if record[field].type.code == gdb.TYPE_CODE_ARRAY
+                                                                       else {"length": 32})), "").partition("\0")[0]
+
+
+def path_in(kind, address, offset):
+    """The path of what lies at an offset in a variable of a type at address: its text, its type, and the process or inode it is part of."""
+    text, owner = "", ""
+    for _ in range(NESTED):
+        kind = kind.strip_typedefs()
+        if kind.code == gdb.TYPE_CODE_ARRAY and kind.target().sizeof:
+            kind = kind.target()
+            text += f"[{offset // kind.sizeof}]"
+            address, offset = address + offset // kind.sizeof * kind.sizeof, offset % kind.sizeof
+            owner = owner_of(kind, address) or owner
+            continue
+        if kind.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) or offset == 0:
+            break
+        field = next((f for f in kind.fields() if f.bitpos // 8 <= offset < f.bitpos // 8 + f.type.sizeof), None)
+        if field is None:
+            break
+        text += f".{field.name}" if field.name else ""
+        address, offset, kind = address + field.bitpos // 8, offset - field.bitpos // 8, field.type
+    return text, kind, owner
+
+
+def owner_of(kind, address):
+    """What a struct at address is, where it has a number that people know: a process or an inode."""
+    for tag, field in (("proc", "pid"), ("inode", "inum")):
+        if kind.strip_typedefs().tag == tag:
+            value = number(gdb.Value(address).cast(kind.pointer()).dereference(), field)
+            return "" if value is None else f"{'pid' if tag == 'proc' else 'inode'} {value}"
+    return ""
+
+
+def thing_at(address):
+    """What lies at an address of the kernel: its name, and its type or None."""
+    found = re.match(r"(\w+)(?: \+ (\d+))? in section", attempt(lambda: gdb.execute(f"info symbol {address}", to_string=True), ""))
+    value = found and variable(found[1])
+    if value is None:
+        return f"{address:#x}" if not found else f"{found[1]}+{found[2] or 0}", None
+    text, kind, owner = path_in(value.type, address - int(found[2] or 0), int(found[2] or 0))
+    return found[1] + text + (f" ({owner})" if owner else ""), kind
+
+
+def lock_at(address, tag, holder):
+    """A lock: what it is called, where it lies, and what its field `holder` says; None if there is no such thing."""
+    def read():
+        lock = gdb.Value(address).cast(gdb.lookup_type(f"struct {tag}").pointer()).dereference()
+        return {"name": words(lock, "name"), "place": thing_at(address)[0], "locked": int(lock["locked"]), holder: number(lock, holder)}
+    return attempt(read)
+
+
+# Stacks.
+
+def frames():
+    """The functions of the selected hart's stack, the innermost first: [function, file, line, the lock that acquire() was given]."""
+    found, frame = [], attempt(gdb.newest_frame)
+    while frame is not None and len(found) < DEPTH:
+        at = attempt(frame.find_sal)
+        file = at.symtab.filename if at is not None and at.symtab is not None else ""
+        function = attempt(frame.name) or ""
+        found.append([function, file, at.line if file else 0, argument(frame, "lk") if function == "acquire" else None])
+        frame = attempt(frame.older)
+    return found
+
+
+def argument(frame, name):
+    """The value of an argument of a frame that is a pointer, or None."""
+    value = attempt(lambda: frame.read_var(name))
+    return None if value is None or value.is_optimized_out else attempt(lambda: int(value))
+
+
+def waits(pc):
+    """Whether a hart stands at, or just behind, the instruction that waits for interrupts."""
+    memory = gdb.selected_inferior()
+    return any(attempt(lambda: int.from_bytes(bytes(memory.read_memory(at, 4)), "little")) == WFI for at in (pc, pc - 4))
+
+
+def hart_facts(hart):
+    """What the selected hart is about, as far as its registers and its stack tell."""
+    mode = MODES.get(attempt(lambda: register("priv"), 1), "supervisor")
+    pc = attempt(lambda: register("pc"), 0)
+    csrs = {name: attempt(lambda: register(name)) for name in ("sstatus", "sie", "sip", "scause", "sepc", "stval", "mepc", "mcause")}
+    return {"number": hart, "mode": mode, "pc": pc, "waits": waits(pc), "frames": frames(), "csrs": csrs}
+
+
+def kernel_view(threads):
+    """Select a hart that sees memory as the kernel does, and make one do so if none does."""
+    for thread in threads:
+        thread.switch()
+        if attempt(lambda: register("priv")) == 1 and attempt(lambda: register("satp"), 0) >> 60 == 8:
+            return
+    root = physically(lambda: int(variable("kernel_pagetable")))
+    if root is not None:
+        set_register("satp", 8 << 60 | root >> 12)
+        set_register("priv", 1)
+
+
+def physically(call):
+    """What call() returns with physical addresses, or None."""
+    physical(True)
+    try:
+        return attempt(call)
+    finally:
+        physical(False)
+
+
+def context_words(process):
+    """The registers that a process was left with: ra, sp and the saved ones, in their order; None if they are not as usual."""
+    context = process["context"]
+    if context.type.sizeof != 8 * len(SAVED):
+        return None
+    memory = bytes(gdb.selected_inferior().read_memory(int(context.address), context.type.sizeof))
+    return [int.from_bytes(memory[at:at + 8], "little") for at in range(0, len(memory), 8)]
+
+
+def stack_of(context):
+    """The stack of a process that does not run, from the registers that it was left with."""
+    for name, value in zip(SAVED, context):
+        set_register(name, value)
+    return frames()
+
+
+# The answer.
+
+def process_facts(process):
+    """What the process table says of a process: a dict, with its registers under "context"."""
+    state = attempt(lambda: str(process["state"]), "")
+    channel = number(process, "chan") or 0
+    name, kind = thing_at(channel) if channel else ("", None)
+    lock = lock_at(channel, "sleeplock", "pid") if channel and (kind is None or kind.strip_typedefs().tag == "sleeplock") else None
+    return {"pid": number(process, "pid"), "name": words(process, "name"), "state": state, "channel": name, "lock": lock,
+            "address": int(process.address), "context": attempt(lambda: context_words(process))}
+
+
+def hart_processes():
+    """For each hart the address of the process that it runs, 0 for none."""
+    return [number(cpu, "proc") or 0 for cpu in elements(variable("cpus"))]
+
+
+def hart_of(cpu):
+    """The number of the hart that a `struct cpu *` in a lock means, or None."""
+    cpus = variable("cpus")
+    size = cpus.type.target().sizeof
+    return (cpu - int(cpus.address)) // size if cpu and size else None
+
+
+def lock_awaited(stack):
+    """The lock that a stack spins for, with the hart that holds it; None if it doesn't."""
+    address = next((lock for _, _, _, lock in stack if lock), None)
+    if stack and stack[0][0] == "acquire" and address:
+        lock = lock_at(address, "spinlock", "cpu")
+        if lock and lock["locked"]:
+            return {**lock, "hart": attempt(lambda: hart_of(lock["cpu"]))}
+    return None
+
+
+def look():
+    """The whole answer."""
+    threads = sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)
+    running, processes = physically(lambda: (
+        hart_processes(), [process_facts(p) for p in elements(variable("proc")) if number(p, "state")])) or ([], [])
+    load_programs([p for p in processes if p["address"] in running])
+    harts = []
+    for hart, thread in enumerate(threads):
+        thread.switch()
+        harts.append(hart_facts(hart))
+        harts[-1]["process"] = next((p["pid"] for p in processes if running[hart:hart + 1] == [p["address"]]), None)
+    for hart in harts:
+        hart["lock"] = physically(lambda: lock_awaited(hart["frames"]))
+    kernel_view(threads)
+    for process in processes:
+        at = process.pop("context")
+        process["frames"] = attempt(lambda: stack_of(at), []) if at and process["address"] not in running else []
+    return {"harts": harts, "processes": processes, "ticks": physically(lambda: int(variable("ticks")))}
+
+
+def load_programs(processes):
+    """Load the symbols of the program that these processes run, if it is one and its file is there."""
+    names = {process["name"] for process in processes}
+    name = names.pop() if len(names) == 1 else ""
+    elf = os.path.join(REQUEST["programs"], f"_{name}")     # noqa: F821
+    if re.fullmatch(r"\w+", name) and os.path.isfile(elf):
+        attempt(lambda: gdb.execute(f"add-symbol-file {json.dumps(elf)}", to_string=True))
+
+
+def answer(request):
+    """Attach, look, print."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for setting in SETTINGS:
+        attempt(lambda: gdb.execute(f"set {setting}", to_string=True))
+    gdb.execute(f"file {json.dumps(request['kernel'])}", to_string=True)
+    gdb.execute(f"target remote {request['socket']}", to_string=True)
+    print(f"\n{request['mark']} {json.dumps(look())}", flush=True)
+
+
+answer(REQUEST)     # noqa: F821

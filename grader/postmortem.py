@@ -1,0 +1,120 @@
+"""Looks at a machine that panicked or hung, through gdb -> Postmortem: what each hart and each process was about, and where."""
+
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from . import sandbox
+from .transcript import Frame, Postmortem, Stack
+
+GDB = "gdb-multiarch"
+SIDE = Path(__file__).resolve().parent / "gdbside.py"
+LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
+LONGEST = 80                # characters of a name that are kept
+SWITCHING = {"swtch", "sched", "switchaway", "suspend", "sleep", "deepsleep", "yield", "acquiresleep"}  # how a process goes to sleep
+MOST = 64                   # stacks, or functions of one, that are kept
+
+
+def examine(socket, kernel, programs):
+    """The Postmortem of the machine whose gdb stub listens at socket (a Path); it stands still from now on.
+
+    kernel is its ELF file, programs the directory of the user programs' ELF files (Paths). Never raises for what
+    these hold, or for a gdb that is not there: the note says what went wrong."""
+    if not shutil.which(GDB):
+        return Postmortem(note=f"{GDB} is not installed: with it, the report would show where each hart was")
+    request = {"mark": secrets.token_hex(8), "kernel": str(kernel.resolve()), "socket": socket.name,
+               "programs": str(programs.resolve())}
+    result = sandbox.run([GDB, "-nx", "-batch", "-iex", "set auto-load off", "-ex", f"python REQUEST = {request!r}",
+                          "-x", str(SIDE)], socket.parent, LIMITS)
+    answer = re.search(rf"^{request['mark']} (.*)$", result.output, re.MULTILINE)
+    try:
+        return read(json.loads(answer[1]), kernel.resolve().parent.parent)
+    except (TypeError, KeyError, ValueError, RecursionError):
+        told = [line for line in result.output.splitlines() if line.strip()]
+        return Postmortem(note=f"gdb could not look at the machine: {result.cut or clean(told[-1] if told else 'it said nothing')}")
+
+
+def clean(text):
+    """A text from gdb, fit to be printed."""
+    return "".join(c for c in str(text) if c.isprintable())[:LONGEST]
+
+
+def read(answer, tree):
+    """The Postmortem that gdbside.py's answer (from JSON) tells. Raises TypeError, KeyError or ValueError where it is none."""
+    names = {p["pid"]: f"pid {int(p['pid'])} {clean(p['name'])}" for p in answer["processes"][:MOST]}
+    running = {hart["process"] for hart in answer["harts"]}
+    harts = tuple(hart_stack(hart, names, tree) for hart in answer["harts"][:MOST])
+    asleep = tuple(process_stack(p, names, tree) for p in answer["processes"][:MOST] if p["pid"] not in running)
+    return Postmortem(harts, asleep, "", tuple(details(hart) for hart in answer["harts"][:MOST]) + (f"ticks: {clean(answer['ticks'])}",))
+
+
+def stack_frames(told, tree):
+    """The Frames of a stack as gdbside.py tells it, without those at its end that nobody knows."""
+    found = []
+    for function, file, line, _ in told[:MOST]:
+        found.append(Frame(clean(function), clean(file).removeprefix(f"{tree}/").removeprefix("./"), int(line)))
+    while found and not found[-1].function:
+        found.pop()
+    return tuple(found)
+
+
+def hart_stack(hart, names, tree):
+    """The Stack of a hart."""
+    frames = stack_frames(hart["frames"], tree)
+    process = names.get(hart["process"], "")
+    functions = {frame.function for frame in frames}
+    idle = not process and hart["mode"] != "machine" and (bool(hart["waits"]) or "scheduler" in functions) and not hart["lock"]
+    if hart["lock"]:
+        doing = "spins for " + lock_words(hart["lock"], hart["lock"]["hart"] == hart["number"], hart_name(hart["lock"]["hart"]))
+    elif "panic" in functions:
+        doing = "panicked"
+    elif idle:
+        doing = "has nothing to run"
+    else:
+        doing = {"user": "is in user space", "machine": "is in machine mode"}.get(hart["mode"], "is in the kernel")
+        doing += "" if frames else f", at 0x{int(hart['pc']):x}"
+    return Stack(f"hart {int(hart['number'])}" + (f", {process}" if process else ""), doing, frames, idle)
+
+
+def hart_name(hart):
+    """A hart, as words."""
+    return "" if hart is None else f"hart {int(hart)}"
+
+
+def lock_words(lock, own, holder):
+    """A lock that is waited for, and who holds it."""
+    place, name = clean(lock["place"]), clean(lock["name"])
+    called = f"lock `{name or place}`" + (f" at {place}" if name and not place.startswith(name) else "")
+    return called + (", which it holds itself" if own else f", which {holder} holds" if holder else "")
+
+
+def process_stack(process, names, tree):
+    """The Stack of a process that no hart runs."""
+    frames = stack_frames(process["frames"], tree)
+    last = max((n for n, frame in enumerate(frames) if frame.function in SWITCHING), default=-1)
+    lock, state = process["lock"], clean(process["state"])
+    if state == "SLEEPING" and lock and any(frame.function == "acquiresleep" for frame in frames):
+        doing = "sleeps for " + lock_words(lock, lock["pid"] == process["pid"], names.get(lock["pid"], ""))
+    elif state == "SLEEPING":
+        doing = f"sleeps on `{clean(process['channel'])}`" if process["channel"] else "sleeps"
+    else:
+        doing = {"RUNNABLE": "waits for a hart", "ZOMBIE": "has ended", "USED": "is being made"}.get(state, state.lower())
+    return Stack(names[process["pid"]], doing, frames[last + 1:], state == "ZOMBIE")
+
+
+def details(hart):
+    """What a hart's registers were, in a line."""
+    csrs = hart["csrs"].items()
+    return f"hart {int(hart['number'])}: {clean(hart['mode'])} pc=0x{int(hart['pc']):x} " + \
+        " ".join(f"{clean(name)}=0x{int(value):x}" for name, value in csrs if value is not None)
+
+
+def lines(found):
+    """A Postmortem as lines of text, for a transcript's file."""
+    told = [found.note] if found.note else []
+    for stack in found.harts + found.processes:
+        told.append(f"{stack.who}: {stack.doing}")
+        told += [f"    {frame.function or '?'}" + (f" ({frame.file}:{frame.line})" if frame.file else "") for frame in stack.frames]
+    return told + list(found.details)
