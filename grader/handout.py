@@ -18,6 +18,9 @@ LAST = 14           # the last task of all
 MANIFEST = ".generated"
 DOCS = ("docs/lab.md", *(f"docs/task{n}.md" for n in range(1, CORE + 1)), "docs/grading.md", "docs/kernel.md")
 README = "docs/student/README.md"
+INCLUDED = 1        # the stage whose headers the grader's own programs include: it has what tests call
+INCLUDES = ("kernel/fcntl.h", "kernel/file.h", "kernel/fs.h", "kernel/param.h", "kernel/riscv.h", "kernel/sleeplock.h",
+            "kernel/spinlock.h", "kernel/stat.h", "kernel/syscall.h", "kernel/types.h", "kernel/vm.h", "user/user.h")
 
 OPENS = re.compile(r"#if LAB_TASK >= (\d+)$")
 DIRECTIVE = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")
@@ -232,16 +235,17 @@ def read_page(path):
 
 
 def official_files(kit=KIT):
-    """The files that the grader lays over every submission, by path.
+    """The files that the grader lays over every submission, by path, and below include/ the headers for its own programs.
 
-    Raises HandoutError if one has regions: they must be the same in every stage."""
-    patterns = lab.load().protected
-    files = {path: source for path, source in read_sources(kit).items()
+    Raises HandoutError if one that is laid over has regions: they must be the same in every stage."""
+    patterns, sources = lab.load().protected, read_sources(kit)
+    files = {path: source for path, source in sources.items()
              if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)}
     for path, source in files.items():
         if needs_cut(source.content.decode()):
             raise HandoutError(f"solution/{path} is laid over every submission, so it can have no LAB_TASK region")
-    return files
+    headers = {path: decode(sources[path].content, f"solution/{path}") for path in INCLUDES}
+    return files | {f"include/{path}": File(cut(text, INCLUDED, f"solution/{path}").encode()) for path, text in headers.items()}
 
 
 # The leak check.

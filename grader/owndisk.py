@@ -1,0 +1,44 @@
+"""Builds the grader's own disk for a submission's kernel: official programs, and nothing that the submission says how to build."""
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import CouldNotGrade, sandbox
+from .build import COMPILERS, Build, first_error, root_directory
+
+HOME = Path(__file__).resolve().parent / "owndisk"
+OFFICIAL = HOME.parent / "official"
+NUMBERS = ("kernel/syscall.h", "kernel/fcntl.h")    # headers of which the submission's own numbers are taken
+WORD = 64                                           # bits
+
+
+@dataclass(frozen=True)
+class Disk(Build):
+    """The Build with a submission's kernel and the grader's own disk."""
+
+    key: int = 0                # random bits, 2 * WORD, that only this build's test programs know
+
+
+def build(built, out, jobs=2, secret=None):
+    """The Disk for the kernel of built (a Build), made in the directory out (a Path, emptied first).
+
+    secret is the directory of hidden tests that are to be on it (None: the tests that students have, alone). Raises
+    CouldNotGrade where it can't be made, which is no student's fault."""
+    shutil.rmtree(out, ignore_errors=True)
+    key = secrets.randbits(2 * WORD)
+    include = out / "include/kernel"
+    include.mkdir(parents=True)
+    (out / "kernel").symlink_to(built.kernel.resolve().parent)
+    for name in NUMBERS:
+        shutil.copyfile(built.tree / name, out / "include" / name)
+    (include.parent / "runkey.h").write_text(f"#define RUNKEY0 {key % (1 << WORD):#x}UL\n#define RUNKEY1 {key >> WORD:#x}UL\n")
+    compiler = next(name for name in COMPILERS if shutil.which(name))
+    result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "Makefile"), f"CC={compiler}", f"HERE={HOME}",
+                          f"OFFICIAL={OFFICIAL}", f"OUT={out.resolve()}", *([f"HIDDEN={secret}"] if secret else ())], HOME)
+    image = out / "fs.img"
+    if result.cut or result.status != 0 or not image.is_file():
+        why = result.cut or first_error(result.output).removeprefix("./")
+        raise CouldNotGrade(f"the grader's own disk can't be built for this tree: {why}")
+    return Disk(True, out, built.kernel, image, root_directory(image)[0], result.output, "", result.seconds, key)
