@@ -28,7 +28,7 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
 
     def build_hidden():
         say("building hidden tests")
-        return hidden.build(built, work / "hidden", jobs, box)
+        return hidden.build(built, work / "hidden", jobs)
 
     grade = grade_build(built, build_hidden, lab, work, jobs, say, box=box)
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, started=started,
