@@ -52,8 +52,9 @@ def variable(name):
     """A variable of the kernel, static or not, as a gdb.Value; None if there is none."""
     for look in (gdb.lookup_global_symbol, gdb.lookup_static_symbol):
         symbol = attempt(lambda: look(name))
-        if symbol is not None and symbol.is_variable:
-            return attempt(symbol.value)
+        value = symbol and attempt(symbol.value)        # one that is only declared has a value too
+        if value is not None:
+            return value
     return None
 
 
