@@ -1,0 +1,183 @@
+"""Tells the console lines that a test program vouches for from what somebody else printed; labs/hidden/seal.c makes the seals."""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from . import events
+
+SEAL = re.compile(r"~([0-9a-f]{1,8})" + r"\.([0-9a-f]{1,16})" * 4 + r"\.([0-9a-f]{1,16})~")
+ECHO = "echo"                   # what ends each run; its seal vouches for the status alone
+WORD = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a program's seals depend on."""
+
+    image: int                          # mark of code, constants and initial data
+    code: int                           # mark of code and constants
+    starts: tuple[int, ...]             # addresses of functions, ascending
+    ends: tuple[int, ...]               # where each of them ends
+
+
+@dataclass(frozen=True)
+class Book:
+    """What it takes to read the seals of a disk's programs."""
+
+    key: int
+    programs: dict[str, Program]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that a program vouches for."""
+
+    program: str
+    pid: int
+    number: int                         # of the lines that the process has printed
+    text: str
+
+
+# Marks, as seal.c makes them.
+
+def mix(mark, word):
+    """A mark after one more word."""
+    mark = (mark ^ word) * 0x9e3779b97f4a7c15 & WORD
+    return mark ^ mark >> 29
+
+
+def mixed(mark, words):
+    """A mark after some words."""
+    for word in words:
+        mark = mix(mark, word)
+    return mark
+
+
+def mark_of(key, program, says, text):
+    """The mark of a seal that says five numbers of a text (str), by a Program."""
+    low, high = key & WORD, key >> 64
+    mark = mixed(mix(mix(low, program.image), program.code), says)
+    return mix(mixed(mark, text.encode("ascii", "replace")), high)
+
+
+def write(key, program, pid, number, site, inside, text):
+    """The seal of a text, as the program itself would write it."""
+    says = (pid, number, len(text), site, inside)
+    return "~" + ".".join(f"{value:x}" for value in (*says, mark_of(key, program, says, text))) + "~"
+
+
+# Programs.
+
+def book(disk):
+    """The Book of a Disk that was built with hidden tests."""
+    elves = sorted(Path(disk.tree, "user").glob("_*"))
+    programs = {path.name[1:]: program(path, disk.key) for path in elves}
+    return Book(disk.key, {name: found for name, found in programs.items() if found})
+
+
+def program(path, key):
+    """The Program in an ELF file of ours (a Path); None if it has no seals."""
+    with open(path, "rb") as file:
+        elf = ELFFile(file)
+        symbols = {symbol.name: symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+        if "sealed_code_end" not in symbols:
+            return None
+        memory = {segment["p_vaddr"]: segment.data() for segment in elf.iter_segments("PT_LOAD")}
+    code_end, data, data_end = (symbols[f"sealed_{name}"]["st_value"] for name in ("code_end", "data", "data_end"))
+    code = mixed(key >> 64, words(memory, 0, code_end))
+    functions = sorted((symbol["st_value"], symbol["st_size"]) for symbol in symbols.values()
+                       if symbol["st_info"]["type"] == "STT_FUNC")
+    return Program(mixed(code, words(memory, data, data_end)), code, tuple(start for start, _ in functions),
+                   tuple(start + size for start, size in functions))
+
+
+def words(memory, begin, end):
+    """The 64-bit words from address begin to end in memory, a dict of bytes by address; what is nowhere is zero."""
+    found = bytearray(end - begin)
+    for start, content in memory.items():
+        low, high = max(begin, start), min(end, start + len(content))
+        if low < high:
+            found[low - begin:high - begin] = content[low - start:high - start]
+    return [int.from_bytes(found[at:at + 8], "little") for at in range(0, len(found), 8)]
+
+
+def at_home(program, site, inside):
+    """Whether site is in the function that begins at the address inside: printf was called where the program should be."""
+    at = bisect_right(program.starts, inside) - 1
+    return at >= 0 and program.starts[at] == inside and inside < site <= program.ends[at]
+
+
+# Lines.
+
+def said(book, name, line, known=()):
+    """What program name, or echo, vouches for in a console line: a list of Said.
+
+    The text stands behind the seal or before it; where other output tore it, it may be one of the known texts."""
+    found = []
+    for seal in SEAL.finditer(line):
+        *says, mark = (int(field, 16) for field in seal.groups())
+        pid, number, length, site, inside = says
+        near = {line[seal.end():seal.end() + length], line[max(0, seal.start() - length):seal.start()]}
+        for author in (name, ECHO):
+            program = book.programs.get(author)
+            if not program or author == name != ECHO and not at_home(program, site, inside):
+                continue
+            texts = near | {text for text in known if len(text) == length}
+            if author == ECHO:
+                texts |= {str(status) for status in range(-1, 256) if len(str(status)) == length}
+            text = next((text for text in texts if mark_of(book.key, program, says, text) == mark), None)
+            if text is not None and (author, pid, number) not in [(s.program, s.pid, s.number) for s in found]:
+                found.append(Said(author, pid, number, text))
+    return found
+
+
+def stripped(line):
+    """A line without its seals."""
+    return SEAL.sub("", line)
+
+
+def texts_of(lab):
+    """The texts that a Lab takes as evidence."""
+    sections = [text for section in lab.sections for text in (section.title, section.passed)]
+    rungs = [text for rung in lab.rungs for text in rung.prints]
+    return tuple(dict.fromkeys(sections + rungs + [text for task in lab.tasks for e in task.evidence for text in e.prints]))
+
+
+def read(transcript, lab, book):
+    """The Transcript without seals, and without lines that the program of the run does not vouch for but that are evidence.
+
+    What was taken out is in its `doubts`: (line, why) pairs. Nothing that the program says after it has reported a failure
+    is evidence either."""
+    name = transcript.program.split()[0]
+    known, fails = texts_of(lab), lab.program_named(name).fails
+    lines, doubts, failed, ended = list(transcript.lines), [], False, False
+    for at in range(transcript.first, len(lines)):
+        vouched = said(book, name, lines[at], known)
+        own = [s.text for s in vouched if s.program == name]
+        ended = ended or any(s.program == ECHO for s in vouched)
+        line = stripped(lines[at])
+        rest = line
+        for text in own:
+            rest = rest.replace(text, "", 1)
+        foreign = shown(rest, known)
+        if foreign:
+            doubts.append((line.strip(), f"the line `{foreign}` was printed, but not by {name}"))
+        late = failed and next((shown(text, known) for text in own if shown(text, known) and not events.shows(text, fails)), "")
+        if late:
+            doubts.append((line.strip(), f"the line `{late}` was printed after {name} had reported a failure"))
+        if foreign or late or any(text not in line for text in own):
+            line = " ".join(() if late else own)
+        failed = failed or any(events.shows(text, fails) for text in own)
+        lines[at] = line
+    if transcript.status is not None and not ended:
+        doubts.append(("", f"the end of {name} was told by something other than the shell's echo"))
+    return replace(transcript, lines=tuple(lines), doubts=tuple(doubts))
+
+
+def shown(line, known):
+    """The first of the known texts that a line shows, or ""."""
+    return next((text for text in known if events.shows(line, text)), "")
