@@ -1,4 +1,4 @@
-// echo.c - prints its arguments behind a seal of the last: the grader has the shell end each run with it.
+// sealedecho.c - the echo of that disk: prints its arguments behind a seal of the last: the grader has the shell end each run with it.
 #include "kernel/types.h"
 #include "user/user.h"
 
