@@ -1,0 +1,80 @@
+"""Writes a result as Gradescope's results.json: a test for each task, or for each part that has points of its own."""
+
+import json
+
+from grader.report import naming
+from grader.score import Outcome
+
+
+def render(result, finished=True):
+    """The JSON text of a Result. finished: False while tests still run, so that what is known stands if the rest never comes.
+
+    Everything in it may be read by the student: a hidden test would hide the total. Hidden tests of the lab are
+    therefore counted, in the task that they belong to, and not named. Without a score Gradescope shows that the autograder
+    failed, which is what "could not grade" means."""
+    grade = result.grade
+    data = {"output": summary(result, finished), "output_format": "text", "visibility": "visible", "stdout_visibility": "hidden"}
+    if result.score is not None:
+        data["score"] = naming.number(result.score)
+        data["tests"] = [test for task in (grade.tasks if grade else ()) for test in tests(result, task, finished)]
+    if grade:
+        data["execution_time"] = round(grade.seconds, 3)
+        data["extra_data"] = {"lab": grade.lab, "lab_version": grade.version, "content_hash": grade.content_hash,
+                              "started": grade.started, "finished": finished,
+                              "endings": {naming.visible(run.program): run.ending for run in grade.runs if is_public(grade, run)}}
+    return json.dumps(data, indent=2) + "\n"
+
+
+def is_public(grade, run):
+    """Whether a run is no hidden test's."""
+    return all(naming.run_of((run,), part.command) is None for task in grade.tasks for part in task.hidden)
+
+
+def summary(result, finished):
+    """The lines above all tests."""
+    lines = [] if finished else ["Not all tests have run. Where this stays, they were stopped before their end: submit again."]
+    if result.outcome != "graded":
+        lines.append(f"{result.outcome}: {result.why}")
+    if result.score is None:
+        lines.append("This is no fault of your submission that the grader knows of, and no zero: course staff must look at it.")
+    lines += [naming.adjustment(change) for change in result.adjustments] + list(result.notes)
+    if finished and result.score is not None:
+        lines.append(f"Total: {naming.number(result.score)} of {naming.number(result.max_score)} points")
+    return "\n".join(naming.visible(line) for line in lines)
+
+
+def tests(result, task, finished):
+    """The tests of a task: one, or one for each part with points, whose scores add up to what the task counts for."""
+    parts = [part for part in task.parts if part.max_score]
+    told = "\n".join([naming.result(task), *naming.explanation(task)])
+    score, unseen = result.task_score(task), task.outcome == Outcome.NOT_GRADED and not finished
+    if not parts:
+        return [test(str(task.number), naming.name(task), score, task.max_score, told, unseen)]
+    rule = f"{naming.missed_hidden(task)}, which costs points of the task." if score < sum(part.score for part in parts) else ""
+    return [test(f"{task.number}.{place}", f"{naming.name(task)}, {part.name.replace(':', ' ')}", share, part.max_score,
+                 "\n".join(filter(None, (*part_told(task, part), rule))), unseen and not part.passed)
+            for place, (part, share) in enumerate(zip(parts, shares(score, parts)), 1)]
+
+
+def shares(score, parts):
+    """How a task's score, capped or decided by hand, is spread over its parts: less of what they won, or more of what they lost."""
+    won, most = sum(part.score for part in parts), sum(part.max_score for part in parts)
+    if score <= won:
+        return [part.score * score / won if won else 0 for part in parts]
+    return [part.score + (part.max_score - part.score) * (score - won) / (most - won) for part in parts]
+
+
+def part_told(task, part):
+    """What a student needs to mend a part, as lines."""
+    if part.passed:
+        return ["passed"]
+    where = [f"Where: {naming.at(place)}" for place in part.where]
+    return [naming.visible(line) for line in (f"Seen: {part.why}", part.line and f"  {part.line}", *where,
+                                              part.hint and f"Means: {part.hint}", f"Read: {task.doc}", f"Try: {part.command}") if line]
+
+
+def test(number, name, score, most, told, unseen):
+    """One test. unseen: nothing was run yet that shows it, so it has no status."""
+    status = {} if unseen else {"status": "passed" if score >= most else "failed"}
+    return {"number": number, "name": naming.visible(name), "name_format": "text", "score": naming.number(score),
+            "max_score": naming.number(most), **status, "output": told, "output_format": "text", "visibility": "visible"}

@@ -1,0 +1,103 @@
+"""What tasks, scores and losses are called: the same words in every format."""
+
+import re
+
+from grader.score import Outcome
+
+PROGRAM = re.compile(r'PROG=(?:"([^"]*)"|(\S+))')
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def name(task):
+    """A task's name, for formats that have its number beside it. It has no colon: some systems cut there."""
+    return " ".join(task.name.replace(":", " ").split())
+
+
+def label(task):
+    """A task's name, for formats that have one field for name and number."""
+    return f"Task {task.number} {name(task)}"
+
+
+def number(value):
+    """A score as an int where it is whole, else as a float of at most 4 decimals: a number in every format."""
+    value = round(float(value), 4)
+    return int(value) if value == int(value) else value
+
+
+def signed(value):
+    """A change of a score in words."""
+    return f"{number(value):+}"
+
+
+def visible(text):
+    """Text of a submission in which what can't be seen, or turns its order around, stands as [U+202E]."""
+    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def result(task):
+    """What became of a task, in words that a student may read: hidden tests are counted, and not named."""
+    if task.blocked_by:
+        return f"blocked: task {task.blocked_by} first"
+    missed = missed_hidden(task)
+    return task.outcome.value + (f"; {missed}" if missed else "")
+
+
+def missed_hidden(task):
+    """How many hidden tests of a task failed, in words; "" if none did."""
+    failed = sum(not part.passed for part in task.hidden)
+    return f"{failed} of {len(task.hidden)} hidden tests failed" if failed else ""
+
+
+def explanation(task):
+    """What a student needs to mend a task, as lines: what was seen, where, what it means."""
+    if task.outcome == Outcome.PASSED and not missed_hidden(task):
+        return []
+    lines = [task.why and f"Seen: {task.why}", task.line and f"  {task.line}"]
+    lines += [f"Where: {at(place)}" for place in task.where]
+    lines += [task.hint and f"Means: {task.hint}"]
+    lines += [f"Lost: {part.name}" for part in task.parts if not part.passed]
+    lines += [missed_hidden(task) and f"{missed_hidden(task)}: they check what the lab's text says in other ways."]
+    lines += [f"Read: {task.doc}", task.command and f"Try: {task.command}"]
+    return [visible(line) for line in lines if line]
+
+
+def at(place):
+    """A place in the source, in words."""
+    spot = f"{place.file}:{place.line}" if place.file else ""
+    inside = f"in {place.function}" if place.function else ""
+    return f"{place.what}: {' '.join(filter(None, (spot, inside))) or 'could not be resolved'}"
+
+
+def adjustment(change):
+    """An Adjustment, in words."""
+    return visible(f"{change.what}: {signed(change.points)}" + (f" ({change.why})" if change.why else ""))
+
+
+def points(result, task):
+    """What counts for a task of a Result, with what was decided by hand, as a number."""
+    return number(result.task_score(task))
+
+
+def beyond(result):
+    """What late days and an override of the total add to what the tasks count for, as a number. There must be a score."""
+    tasks = result.grade.tasks if result.grade else ()
+    return number(result.score - sum(result.task_score(task) for task in tasks))
+
+
+def run_of(runs, command):
+    """The Run that a command such as `make run PROG="mmaptest fork"` would show again, or None."""
+    found = PROGRAM.search(command)
+    program = (found[1] or found[2]) if found else ""
+    same = [run for run in runs if run.program == program]
+    return next(iter(same or [run for run in runs if program and run.program.split()[:1] == program.split()[:1]]), None)
+
+
+def seconds(grade):
+    """Seconds of the runs that tasks name, each counted for the first that does: a dict by task number."""
+    spent, counted = {}, []
+    for task in grade.tasks:
+        made = [run_of(grade.runs, part.command) for part in task.parts + task.hidden]
+        mine = [run for n, run in enumerate(made) if run and run not in made[:n] and run not in counted]
+        spent[task.number] = sum(run.seconds for run in mine)
+        counted += mine
+    return spent

@@ -1,0 +1,78 @@
+"""Made-up results: of one submission in every state, and of a class of any size, with folders as a batch leaves them."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+from grader import score
+from grader.explain import Facts, Place
+from grader.report import json
+from grader.results import Adjustment, Result
+from grader.tests import synthetic as syn
+from grader.transcript import Ending
+
+PLACES = {("user/_mmaptest", 0x5c): ("check", "user/mmaptest.c", 61)}
+STARTED = "2026-11-20T18:30:00+00:00"
+EVIL = ("<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202e}{ = @SUM(1+1) \u2066 ]]> -- \x1b[31m "
+        "{{ 7*7 }} \ud800 \ufffe")
+
+
+def grade(stage, runs=None, **more):
+    """The Grade of a stage of the lab from 1 to 8, or of other runs, with a readable fault."""
+    facts = Facts(table="struct vma vma[16]" if stage >= 2 else "", near="struct proc has no array", places=PLACES)
+    more = {"started": STARTED, "seconds": 3.21, "content_hash": "ab12", **more}
+    return score.grade(syn.LAB, syn.build(), syn.stage_runs(stage) if runs is None else runs, facts, **more)
+
+
+def result(id, found, **more):
+    """The Result of a Grade, or of none where found is None."""
+    if found is None:
+        return Result(**{"id": id, "source": f"{id}.zip", "grade": None, "max_score": syn.LAB.points, "folder": Path(id), **more})
+    return Result(**{"id": id, "source": f"{id}.zip", "outcome": found.outcome, "why": found.why, "grade": found,
+                     "score": found.score, "max_score": found.max_score, "folder": Path(id), **more})
+
+
+def capped(found, number=5, names=("split", "holes"), failed=("split",)):
+    """A Grade with hidden tests of a task, some of which failed and halve what it counts for."""
+    parts = tuple(score.Part(name, name not in failed, 0, 0, "" if name not in failed else "hidden5munmap reports a failure",
+                             "" if name not in failed else "hidden failure: secret line", f'make run STRICT=1 PROG="hidden5munmap {name}"',
+                             (Place("pid 4: a load faulted", "secret_function", "user/hidden5munmap.c", 7),), "A secret hint.")
+                  for name in names)
+    tasks = tuple(replace(task, hidden=parts, score=min(task.score, task.max_score / 2) if failed else task.score)
+                  if task.number == number else task for task in found.tasks)
+    run = score.Run("hidden5munmap", "done", "ended", 0.5, 0.4, "work/hidden5munmap.txt")
+    return replace(found, tasks=tasks, score=sum(task.score for task in tasks), runs=found.runs + (run,))
+
+
+def part_of_munmap():
+    """A Grade in which five of the eight sections of task 5 pass: 12.5 points."""
+    bad = {"dirty", "lazy", "two-files"}
+    lines = [line for s in syn.SECTIONS[:4] for line in syn.passing(s)] + syn.failing(syn.named("dirty"), "a page was not written back")
+    runs = [syn.run("mmaptest", lines, Ending.FAILED), syn.shared_run(4)]
+    runs += [syn.run(s.command, syn.failing(s) if s.name in bad else syn.passing(s), Ending.FAILED if s.name in bad else Ending.DONE)
+             for s in syn.LAB.sections if s.name not in ("basic", "private", "read-only", "read-write", "dirty")]
+    return grade(5, runs)
+
+
+def states():
+    """A Result for each state that there is, by its name."""
+    no_build = score.grade(syn.LAB, syn.build(ok=False, error="kernel/mmap.c:12:5: error: expected ';'"), [], Facts(), started=STARTED)
+    full, half = grade(8), grade(4)
+    return {each.id: each for each in (
+        result("full", full), result("half", half), result("handout", grade(1)), result("fraction", part_of_munmap()),
+        result("capped", capped(full)), result("nobuild", no_build),
+        result("refused", None, outcome="not graded", why="a/../../etc/passwd: a path out of the archive", score=0.0),
+        result("failed", None, outcome="could not grade", why="QEMU is not installed", score=None),
+        result("decided", None, outcome="could not grade", why="QEMU is not installed", score=70.0,
+               adjustments=(Adjustment("Total", "shown in office hours", 70.0, "Ada"),)),
+        result("late", half, score=half.score - 10, adjustments=(Adjustment("Late, 1 day", "received late: 10% for each day", -10.0),),
+               notes=("CRLF line ends were put right",)),
+        result("override", half, score=half.score + 15, adjustments=(Adjustment("Task 5", "the test was wrong", 15.0, "Ada", 5),)),
+        result("evil", evil()))}
+
+
+def evil():
+    """A Grade in which all that a submission can write is meant to do harm."""
+    harmful = syn.run("mmaptest", ["test basic mmap", f"mmaptest failure: {EVIL}, pid=3"], Ending.FAILED)
+    runs = [harmful if run.program == "mmaptest" else run for run in syn.stage_runs(3)]
+    return replace(grade(3, runs), submission=EVIL)
