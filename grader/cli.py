@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, flake, handout, hidden, lab, machine, mutants, stages, tree
+from . import CouldNotGrade, bench, coverage, flake, handout, hidden, lab, machine, mutants, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .report import json, text
 from .transcript import Ending
@@ -88,7 +88,7 @@ def run_command(options):
         if options.strict:
             built = hidden.build(built, work / "hidden")
         run = machine.run(machine.Machine(built.kernel, built.image), program, RUN_BUDGET, RUN_IDLE,
-                          transcript_path(work, program), lambda line: print(line, flush=True))
+                          transcript_path(work, program), lambda line: print(seal.stripped(line), flush=True))
     for line in () if run.booted else run.lines:
         print(line)
     well = run.ending is Ending.DONE or run.booted and run.ending is Ending.DIED and run.status == 0

@@ -22,8 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, hidden, lab, machine, sandbox, tree
-from .grade import OFFICIAL, compile_tree, grade_build
+from . import CouldNotGrade, lab, machine, sandbox, tree
+from .grade import OFFICIAL, compile_tree, grade_build, strict_disk
 from .report import json as report_json, text
 from .transcript import Ending
 
@@ -125,7 +125,7 @@ def measure(source, plan, rubric, work, jobs):
 
     @functools.cache
     def build_hidden():
-        return hidden.build(built, work / "hidden")
+        return strict_disk(built, work / "hidden")
 
     for setting in plan:
         home = work / str(setting.number)

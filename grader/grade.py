@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, build, facts, hidden, machine, sandbox, score, tree
+from . import CouldNotGrade, build, facts, hidden, machine, rebuild, sandbox, score, seal, tree
 
 OFFICIAL = Path(__file__).resolve().parent / "official"
+STRICT = "strict-"              # what the names of strict runs' transcripts begin with
 
 
 def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
@@ -27,8 +28,8 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
     built = compile_tree(copy.path, work, box)
 
     def build_hidden():
-        say("building hidden tests")
-        return hidden.build(built, work / "hidden", jobs)
+        say("building the kernel again, and the official programs")
+        return strict_disk(built, work / "hidden", jobs, box)
 
     grade = grade_build(built, build_hidden, lab, work, jobs, say, box=box)
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, started=started,
@@ -38,25 +39,39 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
 def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, **guest):
     """Grade a Build against a Lab; return the Grade, which does not know the submission.
 
-    build_hidden() is called for the Build with the hidden tests if they are to be run; guest is what its Machine has other
-    than usual. Raises CouldNotGrade."""
+    build_hidden() is called for the strict_disk() if the lab is strict; guest is what its Machine has other than usual.
+    Raises CouldNotGrade."""
     guest = {"box": box, **guest}
     transcripts = run_lab(lab, built, work, jobs, say, guest) if built.ok else ()
     grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts, box))
-    scored = tuple(task.number for task in grade.tasks if task.score)
-    if not (lab.hidden and scored):
+    if not (lab.hidden and grade.score):
         return grade
-    rubric, disk = replace(lab.hidden, asked=scored), build_hidden()
-    transcripts = run_lab(rubric, disk, work, jobs, say, guest)
-    return score.with_hidden(grade, lab, score.grade(rubric, disk, transcripts, facts.gather(disk, transcripts, box)))
+    disk = build_hidden()
+    book = seal.book(disk)
+
+    def strictly(rubric):
+        part = replace(rubric, hidden=None, asked=tuple(task.number for task in grade.tasks if task.score))
+        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, guest, STRICT))
+        for run in transcripts:
+            machine.save(run, Path(run.path))
+        return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
+
+    grade = score.confirmed(grade, strictly(lab))
+    return score.with_hidden(grade, lab, strictly(lab.hidden)) if grade.score else grade
 
 
-def run_lab(lab, built, work, jobs, say, guest):
+def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
+    """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
+    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs)
+
+
+def run_lab(lab, built, work, jobs, say, guest, prefix=""):
     """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts."""
     transcripts = ()
+    boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(machine.Machine(built.kernel, built.image, **guest), wanted, lab, work, jobs, say)
+        transcripts += run_all(boot, wanted, lab, work, jobs, say, prefix)
         wanted = lab.followups(transcripts)
     return transcripts
 
@@ -73,10 +88,10 @@ def compile_tree(path, work, box=sandbox.OPEN):
     return built
 
 
-def run_all(guest, programs, lab, work, jobs, say):
+def run_all(guest, programs, lab, work, jobs, say, prefix=""):
     """Run each program on a fresh boot of a machine, jobs at a time; return a tuple of Transcripts, in the programs' order."""
     def one(program):
-        run = machine.run(guest, program, lab.budget(program), out=transcript_path(work, program), stop=stop)
+        run = machine.run(guest, program, lab.budget(program), out=transcript_path(work, prefix + program), stop=stop)
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
         return run
 

@@ -81,6 +81,7 @@ class Grade:
     content_hash: str = ""
     started: str = ""               # ISO 8601
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()     # what whoever reads the grade should know besides
 
     @property
     def status(self):
@@ -98,6 +99,7 @@ class Finding:
 
 
 SEEN = Finding(True)
+STRICTLY = "with the official programs on the grader's own disk"
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,10 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
     tasks = block(lab, tasks, findings)
     runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path, t.used_seconds)
                  for t in transcripts)
+    notes = tuple(dict.fromkeys(f"{t.program}: {why}" for t in transcripts for _, why in t.doubts))
     return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong,
                  sum(t.score for t in tasks), sum(t.max_score for t in tasks), tuple(tasks), runs,
-                 submission, content_hash, started, seconds)
+                 submission, content_hash, started, seconds, notes)
 
 
 def no_grade(case):
@@ -204,7 +207,7 @@ def find_section(case, section):
         if start is not None and any(events.shows(line, section.passed) for line in lines[begin:end]):
             return SEEN
         if best is None:
-            best = Finding(False, troubled(case, run, begin, end, f"no line `{section.passed}`"))
+            best = Finding(False, doubted(run, section.passed, troubled(case, run, begin, end, f"no line `{section.passed}`")))
     return best or Finding(None, explain.Trouble(f"{section.command} was not run"))
 
 
@@ -255,9 +258,15 @@ def find_text(case, evidence):
     for text in evidence.prints:
         found = next((n for n in range(at, len(lines)) if events.shows(lines[n], text)), None)
         if found is None:
-            return Finding(False, troubled(case, runs[0], at, len(lines), f"no line `{text}`"))
+            return Finding(False, doubted(runs[0], text, troubled(case, runs[0], at, len(lines), f"no line `{text}`")))
         at = found + 1
     return SEEN
+
+
+def doubted(run, text, trouble):
+    """The Trouble of a run that lacks a text; if it has a line with it that is no evidence, that is told first."""
+    line, why = next(((line, why) for line, why in run.doubts if events.shows(line, text)), ("", ""))
+    return explain.Trouble(f"{why}; {trouble.why}", line, trouble.where) if why else trouble
 
 
 def troubled(case, run, start, end, otherwise):
@@ -326,13 +335,36 @@ def part_grade(lab, task, evidence, finding):
                 "" if seen else explain.meaning(lab, task, told, evidence.reason or task.hint))
 
 
-# Hidden tests.
+# Strict grading.
+
+def confirmed(grade, found):
+    """The grade, of which each task keeps what is seen again where nothing but the kernel is the submission's.
+
+    found is the Grade of the same lab there, for the tasks that scored."""
+    results = {task.number: task for task in found.tasks}
+    notes = grade.notes + tuple(note for note in found.notes if note not in grade.notes)
+    if found.outcome != "graded":
+        why = f"{STRICTLY}: {found.why}"
+        blanks = tuple(replace(task, score=0, outcome=Outcome.NOT_GRADED, why=why, parts=()) for task in grade.tasks)
+        return replace(grade, outcome=found.outcome, why=why, score=0, tasks=blanks, runs=grade.runs + found.runs, notes=notes)
+    tasks = tuple(lesser(task, results.get(task.number, task)) for task in grade.tasks)
+    return replace(grade, tasks=tasks, score=sum(t.score for t in tasks), runs=grade.runs + found.runs, notes=notes)
+
+
+def lesser(task, strict):
+    """A task's grade, or its grade in strict grading if that is less."""
+    if strict.score >= task.score:
+        return task
+    parts = tuple(part if part.passed else replace(part, why=f"{STRICTLY}: {part.why}") for part in strict.parts)
+    return replace(strict, why=f"{STRICTLY}: {strict.why}", parts=parts)
+
 
 def with_hidden(grade, lab, found):
     """The grade with what came of the hidden tests: found is the Grade of lab.hidden, for the tasks that scored."""
     results = {task.number: task.parts for task in found.tasks}
     tasks = tuple(capped(lab, task, hidden_parts(lab, results.get(task.number, ()))) for task in grade.tasks)
-    return replace(grade, tasks=tasks, score=sum(t.score for t in tasks), runs=grade.runs + found.runs)
+    notes = grade.notes + tuple(note for note in found.notes if note not in grade.notes)
+    return replace(grade, tasks=tasks, score=sum(t.score for t in tasks), runs=grade.runs + found.runs, notes=notes)
 
 
 def hidden_parts(lab, parts):

@@ -67,6 +67,7 @@ class Transcript:
     boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
     used_seconds: float = 0.0       # what it used of its budget: CPU time and rest, since it was typed
     postmortem: Postmortem | None = None    # what gdb saw at the end of a run that panicked or hung; None: nobody looked
+    doubts: tuple[tuple[str, str], ...] = ()    # of a strict run: lines that are no evidence, and why not, in a sentence
 
     @property
     def evidence(self):

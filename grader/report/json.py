@@ -31,6 +31,7 @@ def render(grade):
         "max_score": grade.max_score,
         "tasks": [task(t) for t in grade.tasks],
         "runs": [run(r) for r in grade.runs],
+        "notes": list(grade.notes),
     }, indent=2) + "\n"
 
 

@@ -38,6 +38,8 @@ def render(grade, out=sys.stdout):
     else:
         console.print(Text("Not graded: " + clean(grade.why), style="bold red"))
         console.print()
+    for note in grade.notes:
+        console.print(Text(f"Note: {clean(note)}"))
     kept = os.path.dirname(next((run.transcript for run in grade.runs if run.transcript), ""))
     if kept and grade.status:
         console.print(Text(f"What the machine printed is in {clean(kept)}/"))
