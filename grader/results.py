@@ -18,7 +18,7 @@ REPORT = "report.json"          # beside it, where there is a grade
 SETTINGS = "batch.json"         # in the results folder: the Settings
 OVERRIDES = "overrides.toml"    # there too, written by hand
 UNFINISHED = ".unfinished"      # there too: folders that are being written, or were replaced
-NAME = re.compile(r"[^\W_][\w.@+=,~-]{0,99}")      # what an id can be: the name of a folder, harmless in a shell and in HTML
+NAME = re.compile(r"\w[\w.@+=,~-]{0,99}")      # what an id can be: the name of a folder, harmless in a shell and in HTML
 DAY = timedelta(days=1)
 
 GRADED, NOT_GRADED, FAILED = "graded", "not graded", "could not grade"
@@ -39,6 +39,8 @@ class Record:
     lab: str = ""                   # SHA-256 of the lab files and the official files
     strict: bool = True             # whether the hidden tests were run
     tries: int = 1                  # how often it was tried
+    name: str = ""                  # the student's, and the address, where the names of an export tell
+    email: str = ""
 
     @property
     def inputs(self):
@@ -92,6 +94,8 @@ class Result:
     notes: tuple[str, ...] = ()
     received: str = ""
     folder: Path = Path()
+    name: str = ""
+    email: str = ""
 
     def task_score(self, task):
         """What counts for a TaskGrade of this result: the tests' score, or what was decided."""
@@ -167,7 +171,7 @@ def result(record, grade, overrides, lab, deadline, folder):
             adjustments.append(Adjustment("Total", override.why, override.score - (points or 0), override.who))
             points = override.score
     return Result(record.id, record.source, record.outcome, record.why, grade, points, lab.points, tuple(adjustments),
-                  record.notes, record.received, folder)
+                  record.notes, record.received, folder, record.name, record.email)
 
 
 # Late days.

@@ -1,0 +1,179 @@
+"""Grades one submission of a batch, on this machine or another: a Parcel goes in, the texts of its result come out."""
+
+import fcntl
+import functools
+import hashlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import traceback
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import CouldNotGrade, archive, lab, sandbox, tree
+from .grade import OFFICIAL, grade_tree
+from .parcel import Parcel, lay
+from .report import json as report_json
+from .results import FAILED, GRADED, NOT_GRADED
+
+HERE = Path(__file__).resolve().parent
+HANDOUT = HERE.parent / "handout"
+DIFF = sandbox.Limits(cpu=20, wall=60, output=1 << 20)      # for the difference to the handout
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be graded, and how. Nothing in it belongs to one machine."""
+
+    id: str
+    parcel: Parcel
+    version: str                # as version() says where the batch runs
+    strict: bool                # with hidden tests
+    confined: bool              # in the sandbox
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a Job: texts only."""
+
+    outcome: str                # graded | not graded | could not grade
+    why: str
+    notes: tuple[str, ...] = ()
+    received: str = ""          # ISO 8601 with zone, where the submission itself says when it was made
+    report: str = ""            # report.json
+    files: dict = field(default_factory=dict)       # texts by path: build.log, diff.patch, transcripts/NAME.txt
+
+
+def grade(job):
+    """The Answer to a Job, as JSON. Raises nothing: what keeps the grader from its work is an Answer too."""
+    return json.dumps(asdict(answer(job)))
+
+
+def answer(job):
+    """The Answer to a Job."""
+    try:
+        if job.version != version():
+            return Answer(FAILED, f"{socket.gethostname()} has another version of the kit: bring it to the same, and start its workers anew")
+        with scratch() as place:
+            return grade_in(job, place)
+    except CouldNotGrade as error:
+        return Answer(FAILED, str(error))
+    except Exception as error:
+        return Answer(FAILED, f"the grader itself failed: {type(error).__name__}: {error}", files={"error.txt": traceback.format_exc()})
+
+
+def grade_in(job, place):
+    """The Answer to a Job, with all that is made for it in an empty directory."""
+    path = lay(job.parcel, place / "in")
+    try:
+        box = sandbox.OPEN
+        handed_in = archive.open_submission(path, place / "tree", HANDOUT, box)
+    except archive.Refused as error:
+        return Answer(NOT_GRADED, f"refused: {error}")
+    work = place / "work"
+    work.mkdir()
+    graded = grade_tree(handed_in.path, lab.load(strict=job.strict), work, jobs=1, box=box)
+    graded = replace(graded, submission=job.id,
+                     runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
+    received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()
+    return Answer(graded.outcome, graded.why, handed_in.notes, received, report_json.render(graded), texts(work) | changes(handed_in.path, place))
+
+
+def texts(work):
+    """What a grade left in its work directory and people want to read, by path in the result's folder."""
+    found = {f"transcripts/{path.name}": path for path in work.glob("*.txt")} | {"build.log": work / "build.log"}
+    return {name: path.read_text(errors="replace") for name, path in found.items()}
+
+
+def changes(submission, place):
+    """The file diff.patch: how a submission differs from the handout."""
+    mine, given = tree.read(submission), tree.read(HANDOUT)
+    for name, content in mine.items():
+        if content != given.get(name):
+            put(place / "diff/submission" / name, content)
+            if name in given:
+                put(place / "diff/handout" / name, given[name])
+    for name in set(given) - set(mine):
+        put(place / "diff/handout" / name, given[name])
+    for side in ("handout", "submission"):
+        (place / "diff" / side).mkdir(parents=True, exist_ok=True)
+    result = sandbox.run(["diff", "-ruN", "handout", "submission"], place / "diff", DIFF)
+    return {"diff.patch": result.output + (f"-- cut off: {result.cut}\n" if result.cut else "")}
+
+
+def put(path, content):
+    """Write a file whose directory may not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@contextmanager
+def scratch():
+    """An empty directory that no other worker of this machine has; it is emptied again, by the next one at the latest."""
+    home = Path(tempfile.gettempdir(), f"mmaplab-{os.getuid()}")
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != os.getuid():
+        raise CouldNotGrade(f"{home} belongs to somebody else: set TMPDIR to a directory of your own")
+    for number in itertools.count():
+        with open(home / f"worker{number}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            place = home / f"worker{number}"
+            clear(place)
+            place.mkdir()
+            try:
+                yield place
+            finally:
+                clear(place)
+            return
+
+
+def clear(place):
+    """Delete a directory, whatever a submission made of it: locked directories, or ten thousand one in another."""
+    if place.exists() and subprocess.run(["rm", "-rf", "--", place], capture_output=True).returncode:
+        subprocess.run(["chmod", "-R", "u+rwX", "--", place], capture_output=True)
+        said = subprocess.run(["rm", "-rf", "--", place], capture_output=True, text=True, errors="replace")
+        if said.returncode:
+            raise CouldNotGrade(f"can't empty {place}: {said.stderr.strip()}")
+
+
+# Versions.
+
+def version():
+    """What must be the same wherever a batch is graded."""
+    return kit() + rules()
+
+
+@functools.cache
+def kit():
+    """The SHA-256 of the grader: its code and the handout."""
+    return digest([path for path in files(HERE) if path.relative_to(HERE).parts[0] not in ("tests", "labs", "official")]
+                  + files(HANDOUT))
+
+
+@functools.cache
+def rules():
+    """The SHA-256 of the lab files, the hidden tests and the official files."""
+    return digest(files(HERE / "labs") + files(OFFICIAL))
+
+
+def files(top):
+    """The regular files below a directory, but what Python or a build keeps there."""
+    return [path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+            and not tree.is_product(path.relative_to(top).as_posix())]
+
+
+def digest(paths):
+    """The SHA-256 of some files of the kit: their names and contents."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        content = path.read_bytes()
+        total.update(f"{path.relative_to(HERE.parent)}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
