@@ -8,10 +8,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from . import CouldNotGrade
+from .base import OURS, Base, recognise
 
 KIT = ("grader", "build", "docs", ".git")       # top directories that are no part of a submission
-PRODUCTS = ("*.o", "*.d", "*.asm", "*.sym", "kernel/kernel", "user/_*", "user/usys.S", "mkfs/mkfs", "mkfs/fsck",
-            "disk/*", "fs.img", ".gdbinit")     # what a build makes: always built here, never taken over
+PRODUCTS = ("*.o", "*.d", "*.a", "*.asm", "*.sym", "kernel/kernel", "user/_*", "user/usys.S", "mkfs/mkfs", "mkfs/fsck",
+            "user/initcode", "user/initcode.out", "disk/*", "fs.img", ".gdbinit", "__pycache__/*", "*.pyc",
+            "xv6.out*")                         # what a build makes: always built here, never taken over
 SOURCE = (".c", ".S")                           # a change in any other file has everything built anew
 FILES, BYTES = 5000, 64 << 20                   # more than this is no lab tree
 MANIFEST = ".sources"                           # in a scratch tree: the files that it was given
@@ -20,29 +22,34 @@ UNFINISHED = ".unfinished-build"                # in a scratch tree: make works 
 
 @dataclass(frozen=True)
 class Tree:
-    """A scratch tree that is ready to be built, and the SHA-256 of what the student handed in."""
+    """A scratch tree that is ready to be built, the SHA-256 of what the student handed in, and what to know about it."""
 
     path: Path
     content_hash: str
+    base: Base = OURS
+    notes: tuple[str, ...] = ()
 
 
 def prepare(submission, scratch, protected, official):
     """Make scratch equal to the submission with the official files over it; return a Tree.
 
+    Over a tree that was built on another kernel nothing is laid: what runs on it is built apart.
     submission, scratch and official are Paths of directories; protected are glob patterns, relative to a tree.
     Files that were the same before are not touched, so that make need not build them again.
     Raises CouldNotGrade where the submission is no tree or can't be read, or the disk is full.
     """
     try:
         mine = read(submission)
-        theirs = read_official(official, protected)
+        base = recognise(mine)
+        theirs = {} if base.own_disk else read_official(official, protected)
         digest = hashlib.sha256()
         for name in sorted(mine):
             digest.update(f"{name}\0{len(mine[name])}\0".encode() + mine[name])
         synchronize({name: text for name, text in mine.items() if not hides(name, theirs)} | theirs, scratch)
     except OSError as error:
         raise CouldNotGrade(f"can't copy the tree to {scratch}: {error}") from error
-    return Tree(scratch, digest.hexdigest())
+    notes = (f"built on {base.title}: its kernel alone is built, the tests run from the grader's own disk",) if base.own_disk else ()
+    return Tree(scratch, digest.hexdigest(), base, notes)
 
 
 def matches(name, patterns):
@@ -118,6 +125,8 @@ def synchronize(files, scratch):
         path = scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(files[name])
+        if files[name].startswith(b"#!"):
+            path.chmod(0o755)               # an archive may have lost that
     manifest.write_text("\0".join(files))
 
 
