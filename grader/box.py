@@ -1,6 +1,42 @@
 """What a confined command sees and may do: the one place that knows bubblewrap."""
 
+import itertools
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+
+from . import CouldNotGrade, seccomp
+
+# What of the system is shown, read-only. Nothing of it is a person's or secret; /etc is not shown as a whole.
+SYSTEM = ("/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
+TOOLS = ("make", "perl", "cc", "tar", "riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc",
+         "qemu-system-riscv64", "gdb-multiarch", "git", "patch", "ccache")      # of those that are installed, each must be seen inside
+CACHED = ("cc", "gcc", *TOOLS[4:7])                             # compilers that ccache stands before
+SCRATCH = "/tmp"                    # a file system in memory, all that a confined command can write to
+CACHE, MASKS = "/ccache", "/masks"  # where a confined command sees the cache, and links with compilers' names to ccache
+# For the out-of-memory killer these come first. Descriptor 9 is the filter of system calls, and stays here.
+START = ["sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec 9< "$0"; exec "$@"']
+ALONE = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
+         "--new-session"]
+STRANGERS = 1 << 30                 # user ids from here to 2^31 belong to nobody
+serial = itertools.count()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command and all its children may use together; what is not said is said for every one."""
+
+    cpu: float = 120.0              # seconds of CPU time
+    wall: float = 600.0             # seconds of wall time
+    output: int = 4 << 20           # bytes of output
+    memory: int = 2 << 30           # bytes of memory; where confined, twice as much address space for each process
+    processes: int = 128            # at a time; where confined, twice as many threads
+    file: int = 64 << 20            # bytes of a file; where confined
+    scratch: int = 512 << 20        # bytes of all files; where confined
+    files: int = 50_000             # in the scratch folder; where confined
 
 
 @dataclass(frozen=True)
@@ -8,13 +44,100 @@ class Box:
     """How commands are kept from the rest of the machine."""
 
     confined: bool = False
+    filter: str = ""                # the file with the filter of system calls
+    cache: str = ""                 # the directory of ccache, "" for none
+    fills: bool = False             # a trusted command may write to the cache
+    root: bool = False              # the grader is root: a confined command is not, but a user of its own
 
 
 OPEN = Box()                # limits only: a student's own machine, and a tree that is trusted
 
 
-def wrap(words, box, read=(), write=()):
+def confined(scratch, cache=None):
+    """A Box in which a stranger's command does no harm; scratch is a directory (a Path) for a file of its own.
+
+    cache is a directory (a Path) for ccache, as cache.fill() left it, or None. Raises CouldNotGrade where bubblewrap does
+    not work, or does not show what is needed."""
+    if not shutil.which("bwrap"):
+        raise refusal("bubblewrap is not installed: run make setup (Debian: apt install bubblewrap)")
+    scratch.mkdir(parents=True, exist_ok=True)
+    program = scratch / "seccomp.bpf"
+    program.write_bytes(seccomp.program())
+    box = Box(True, str(program.resolve()), str(cache.resolve()) if cache else "", root=is_root())
+    here = [tool for tool in (*TOOLS, sys.executable) if shutil.which(tool)]
+    script = 'cat "$0" >&2 || exit 9; for tool; do command -v "$tool" > /dev/null || echo "$tool"; done'
+    try:
+        seen = subprocess.run(wrap(["sh", "-c", script, box.filter, *here], box, read=(box.filter,)), text=True, errors="replace",
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise refusal("bubblewrap did not end within 60 s") from None
+    if seen.returncode:
+        said = seen.stderr.strip().splitlines() or [f"bubblewrap ended with status {seen.returncode}"]
+        raise refusal(said[-1])
+    if seen.stdout:
+        tool = seen.stdout.split()[0]
+        raise refusal(f"a confined command would not see {shutil.which(tool)}: install it below /usr or /opt")
+    return box
+
+
+def refusal(why):
+    """The CouldNotGrade that says why submissions can't be confined, and what can be done."""
+    return CouldNotGrade(f"Submissions can't be confined here: {why}. Without confinement, a submission can do whatever you "
+                         "can: only if you trust them all, say --no-sandbox")
+
+
+def is_root():
+    """Whether this process is root of the whole machine, to whom limits on processes don't apply."""
+    return os.geteuid() == 0 and Path("/proc/self/uid_map").read_text().split() == ["0", "0", str(2 ** 32 - 1)]
+
+
+def wrap(words, box, read=(), write=(), directory="/", limits=Limits()):
     """The words that run a command (a list of words) in a box, for who starts it himself.
 
-    A confined command sees the Paths in read, and may change the files in write, at their own places."""
-    return list(words)
+    A confined command sees the Paths in read, and may change the files in write, each at its own place; directory is where
+    it starts. It ends, with all that it started, when the words' own process ends or the thread that began it."""
+    if not box.confined:
+        return list(words)
+    become = []
+    if box.root and not box.fills:
+        for path in write:
+            os.chmod(path, 0o666)
+        stranger = STRANGERS + (os.getpid() << 8) % STRANGERS + next(serial) % 256
+        become = ["setpriv", f"--reuid={stranger}", f"--regid={stranger}", "--clear-groups", "--inh-caps=-all", "--"]
+    names = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if box.root else ["--unshare-user"]
+    bounds = ["prlimit", "--core=1", f"--as={2 * limits.memory}", f"--nproc={2 * limits.processes}", "--nofile=512",
+              f"--fsize={limits.file}", "--"]
+    return [*START, box.filter, "bwrap", *ALONE, *names, *view(box, limits), *shown("--ro-bind", read), *shown("--bind", write),
+            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), "--seccomp", "9", "--",
+            *become, *bounds, *words]
+
+
+def shown(how, paths):
+    """The words that show Paths at their own places, in directories that everyone may pass."""
+    words = []
+    for path in map(os.path.abspath, paths):
+        for above in reversed(Path(path).parents[:-1]):
+            words += ["--perms", "0755", "--dir", str(above)]
+        words += [how, os.path.realpath(path), path]
+    return words
+
+
+def view(box, limits):
+    """The words that say what of the machine is seen: tools, the cache, and an empty scratch folder."""
+    there = [path for path in SYSTEM if os.path.lexists(path)]
+    links = {path for path in there if os.path.islink(path)}
+    words = shown("--ro-bind", [path for path in there if path not in links])
+    for path in links:
+        words += ["--symlink", os.readlink(path), path]
+    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(limits.scratch), "--tmpfs", SCRATCH,
+              "--setenv", "TMPDIR", SCRATCH]
+    if not box.cache:
+        return words
+    for name in CACHED:
+        words += ["--symlink", shutil.which("ccache"), f"{MASKS}/{name}"]
+    settings = {"DIR": CACHE, "TEMPDIR": SCRATCH, "NOSTATS": "1", "SLOPPINESS": "include_file_mtime,include_file_ctime",
+                **({} if box.fills else {"READONLY": "1"})}
+    for name, value in settings.items():
+        words += ["--setenv", f"CCACHE_{name}", value]
+    return [*words, "--bind" if box.fills else "--ro-bind", box.cache, CACHE,
+            "--setenv", "PATH", f"{MASKS}:{os.environ.get('PATH', os.defpath)}"]

@@ -1,6 +1,6 @@
 """Runs inside gdb, attached to a machine that stands still: tells as JSON what each hart and each process is about.
 
-grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs"}. The answer is a line behind the mark.
+grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs", "program"}. The answer is a line behind the mark.
 """
 
 import json
@@ -16,6 +16,7 @@ PROCESSES = 64          # entries of the process table that are looked at
 NESTED = 8              # how deep types are followed
 MODES = {0: "user", 1: "supervisor", 3: "machine"}
 WFI = 0x10500073
+TRAMPOLINE = (1 << 38) - 4096
 SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
 KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError)
 SETTINGS = ["confirm off", "pagination off", "width 0", "architecture riscv:rv64", "stack-cache off", "code-cache off",
@@ -110,9 +111,9 @@ def owner_of(kind, address):
 def thing_at(address):
     """What lies at an address of the kernel: its name, and its type or None."""
     found = re.match(r"(\w+)(?: \+ (\d+))? in section", attempt(lambda: gdb.execute(f"info symbol {address}", to_string=True), ""))
-    value = found and variable(found[1])
+    value = variable(found[1]) if found else None
     if value is None:
-        return f"{address:#x}" if not found else f"{found[1]}+{found[2] or 0}", None
+        return f"{address:#x}" if not found else found[1] + (f"+{found[2]}" if found[2] else ""), None
     text, kind, owner = path_in(value.type, address - int(found[2] or 0), int(found[2] or 0))
     return found[1] + text + (f" ({owner})" if owner else ""), kind
 
@@ -133,10 +134,41 @@ def frames():
     while frame is not None and len(found) < DEPTH:
         at = attempt(frame.find_sal)
         file = at.symtab.filename if at is not None and at.symtab is not None else ""
-        function = attempt(frame.name) or ""
+        function = attempt(frame.name) or ("trampoline" if frame.pc() >= TRAMPOLINE else "")
         found.append([function, file, at.line if file else 0, argument(frame, "lk") if function == "acquire" else None])
         frame = attempt(frame.older)
     return found
+
+
+def all_frames():
+    """As frames(), and what gdb does not see: what was interrupted where the kernel itself took a trap, and who called
+    what is no code. Changes the hart's registers."""
+    found = frames()
+    at = next((n for n, frame in enumerate(found) if frame[0] == "kernelvec"), None)
+    if at is not None:
+        attempt(lambda: before_trap(at))
+        found = found[:at + 1] + frames()
+    if [frame[0] for frame in found][-2:] in ([""], ["kernelvec", ""]):
+        set_register("pc", register("ra"))
+        found += frames()
+    return found
+
+
+def before_trap(depth):
+    """Give the selected hart the registers that it had when it took the trap whose entry is that many frames out.
+
+    The entry makes room on the stack, and saves registers there: its instructions say how much, and which where."""
+    frame = gdb.newest_frame()
+    for _ in range(depth):
+        frame = frame.older()
+    start = int(gdb.parse_and_eval("(unsigned long)&kernelvec"))
+    code = "\n".join(step["asm"] for step in frame.architecture().disassemble(start, count=48))
+    values = {"sp": int(frame.read_register("sp")) + int(re.search(r"\badd\w*\s+sp,sp,-(\d+)", code)[1]), "pc": register("sepc")}
+    for name in ("ra", "s0"):
+        kept = re.search(rf"\b\w*sd\w*\s+{name},(\d+)\(sp\)", code)
+        values[name] = word_at(int(frame.read_register("sp")) + int(kept[1])) if kept else int(frame.read_register(name))
+    for name, value in values.items():
+        set_register(name, value)
 
 
 def argument(frame, name):
@@ -145,18 +177,31 @@ def argument(frame, name):
     return None if value is None or value.is_optimized_out else attempt(lambda: int(value))
 
 
+def word_at(address, size=8):
+    """The number at an address."""
+    return int.from_bytes(bytes(gdb.selected_inferior().read_memory(address, size)), "little")
+
+
 def waits(pc):
     """Whether a hart stands at, or just behind, the instruction that waits for interrupts."""
-    memory = gdb.selected_inferior()
-    return any(attempt(lambda: int.from_bytes(bytes(memory.read_memory(at, 4)), "little")) == WFI for at in (pc, pc - 4))
+    return any(attempt(lambda: word_at(at, 4)) == WFI for at in (pc, pc - 4))
 
 
-def hart_facts(hart):
-    """What the selected hart is about, as far as its registers and its stack tell."""
+def hart_facts(hart, thread):
+    """What a hart is about, as far as its registers and its stack tell."""
+    thread.switch()
     mode = MODES.get(attempt(lambda: register("priv"), 1), "supervisor")
     pc = attempt(lambda: register("pc"), 0)
     csrs = {name: attempt(lambda: register(name)) for name in ("sstatus", "sie", "sip", "scause", "sepc", "stval", "mepc", "mcause")}
-    return {"number": hart, "mode": mode, "pc": pc, "waits": waits(pc), "frames": frames(), "csrs": csrs}
+    user = attempt(registers_now) if mode == "user" else None
+    return {"number": hart, "mode": mode, "pc": pc, "waits": waits(pc), "user": user, "csrs": csrs,
+            "frames": [] if user else all_frames()}
+
+
+def registers_now():
+    """The registers that make the selected hart's stack, as user_stack() takes them."""
+    return {"pc": register("pc"), "root": register("satp") << 12 & (1 << 56) - 1,
+            "registers": {name: register(name) for name in ("ra", "sp", "s0")}}
 
 
 def kernel_view(threads):
@@ -185,8 +230,7 @@ def context_words(process):
     context = process["context"]
     if context.type.sizeof != 8 * len(SAVED):
         return None
-    memory = bytes(gdb.selected_inferior().read_memory(int(context.address), context.type.sizeof))
-    return [int.from_bytes(memory[at:at + 8], "little") for at in range(0, len(memory), 8)]
+    return [word_at(int(context.address) + 8 * n) for n in range(len(SAVED))]
 
 
 def stack_of(context):
@@ -205,7 +249,22 @@ def process_facts(process):
     name, kind = thing_at(channel) if channel else ("", None)
     lock = lock_at(channel, "sleeplock", "pid") if channel and (kind is None or kind.strip_typedefs().tag == "sleeplock") else None
     return {"pid": number(process, "pid"), "name": words(process, "name"), "state": state, "channel": name, "lock": lock,
-            "address": int(process.address), "context": attempt(lambda: context_words(process))}
+            "address": int(process.address), "context": attempt(lambda: context_words(process)),
+            "user": attempt(lambda: user_registers(process))}
+
+
+def user_registers(process):
+    """The registers with which a process left user space last, and its page table."""
+    trapframe = process["trapframe"].dereference()
+    return {"pc": int(trapframe["epc"]), "root": int(process["pagetable"]),
+            "registers": {name: int(trapframe[name]) for name in ("ra", "sp", "s0")}}
+
+
+def user_stack(pc, root, registers):
+    """The stack of a process in user space, when it last called or trapped into the kernel."""
+    for name, value in {**registers, "pc": pc, "satp": 8 << 60 | root >> 12, "priv": 0}.items():
+        set_register(name, value)
+    return frames()
 
 
 def hart_processes():
@@ -235,27 +294,28 @@ def look():
     threads = sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)
     running, processes = physically(lambda: (
         hart_processes(), [process_facts(p) for p in elements(variable("proc")) if number(p, "state")])) or ([], [])
-    load_programs([p for p in processes if p["address"] in running])
-    harts = []
-    for hart, thread in enumerate(threads):
-        thread.switch()
-        harts.append(hart_facts(hart))
-        harts[-1]["process"] = next((p["pid"] for p in processes if running[hart:hart + 1] == [p["address"]]), None)
+    harts = [hart_facts(n, thread) for n, thread in enumerate(threads)]
     for hart in harts:
+        hart["process"] = next((p["pid"] for p in processes if running[hart["number"]:][:1] == [p["address"]]), None)
         hart["lock"] = physically(lambda: lock_awaited(hart["frames"]))
     kernel_view(threads)
     for process in processes:
         at = process.pop("context")
         process["frames"] = attempt(lambda: stack_of(at), []) if at and process["address"] not in running else []
+    load_program({process["name"] for process in processes})
+    for process in processes:
+        at = process.pop("user")
+        process["calls"] = attempt(lambda: user_stack(**at), []) if at and process["name"] == PROGRAM else []
+    for hart in harts:
+        at = hart.pop("user")
+        hart["frames"] += attempt(lambda: user_stack(**at), []) if at else []
     return {"harts": harts, "processes": processes, "ticks": physically(lambda: int(variable("ticks")))}
 
 
-def load_programs(processes):
-    """Load the symbols of the program that these processes run, if it is one and its file is there."""
-    names = {process["name"] for process in processes}
-    name = names.pop() if len(names) == 1 else ""
-    elf = os.path.join(REQUEST["programs"], f"_{name}")     # noqa: F821
-    if re.fullmatch(r"\w+", name) and os.path.isfile(elf):
+def load_program(names):
+    """Load the symbols of the program that was typed, if a process has its name and its file is there."""
+    elf = os.path.join(REQUEST["programs"], f"_{PROGRAM}")      # noqa: F821
+    if PROGRAM in names and re.fullmatch(r"\w+", PROGRAM) and os.path.isfile(elf):
         attempt(lambda: gdb.execute(f"add-symbol-file {json.dumps(elf)}", to_string=True))
 
 
@@ -269,4 +329,5 @@ def answer(request):
     print(f"\n{request['mark']} {json.dumps(look())}", flush=True)
 
 
-answer(REQUEST)     # noqa: F821
+PROGRAM = REQUEST["program"]    # noqa: F821
+answer(REQUEST)                 # noqa: F821

@@ -78,7 +78,8 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
     budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
     written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
     the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub. A machine
-    that panicked or hung is looked at through it: the Postmortem. Raises CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
+    that panicked or hung is looked at through it: the Postmortem. Raises CouldNotGrade where QEMU is not installed or
+    can't start, the disk is full, or time runs out.
     """
     sandbox.need(QEMU, "qemu-system-misc")
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
@@ -90,7 +91,7 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
                 with attend(path):
                     transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
                 if transcript.ending in STUCK:
-                    transcript = replace(transcript, postmortem=postmortem.examine(path, machine.kernel, machine.programs))
+                    transcript = replace(transcript, postmortem=postmortem.examine(path, machine, program))
             finally:
                 guest.close()
             if out:

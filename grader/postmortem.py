@@ -14,25 +14,25 @@ SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
 LONGEST = 80                # characters of a name that are kept
 SWITCHING = {"swtch", "sched", "switchaway", "suspend", "sleep", "deepsleep", "yield", "acquiresleep"}  # how a process goes to sleep
+BOTTOM = ("trampoline", "start", "_start")    # below all others on a stack
 MOST = 64                   # stacks, or functions of one, that are kept
 
 
-def examine(socket, kernel, programs):
-    """The Postmortem of the machine whose gdb stub listens at socket (a Path); it stands still from now on.
+def examine(socket, machine, program):
+    """The Postmortem of a Machine whose gdb stub listens at socket (a Path), and where program was typed; it stands still from now on.
 
-    kernel is its ELF file, programs the directory of the user programs' ELF files (Paths). Never raises for what
-    these hold, or for a gdb that is not there: the note says what went wrong."""
+    Never raises for what its ELF files hold, or for a gdb that is not there: the note says what went wrong."""
     if not shutil.which(GDB):
         return Postmortem(note=f"{GDB} is not installed: with it, the report would show where each hart was")
-    request = {"mark": secrets.token_hex(8), "kernel": str(kernel.resolve()), "socket": socket.name,
-               "programs": str(programs.resolve())}
+    mark, kernel = secrets.token_hex(8), machine.kernel.resolve()
+    request = {"mark": mark, "kernel": str(kernel), "socket": socket.name, "programs": str(machine.programs), "program": program.split()[0]}
     result = sandbox.run([GDB, "-nx", "-batch", "-iex", "set auto-load off", "-ex", f"python REQUEST = {request!r}",
-                          "-x", str(SIDE)], socket.parent, LIMITS)
-    answer = re.search(rf"^{request['mark']} (.*)$", result.output, re.MULTILINE)
+                          "-x", str(SIDE)], socket.parent, LIMITS, machine.box, read=(kernel, machine.programs, SIDE))
+    answer = re.search(rf"^{mark} (.*)$", result.output, re.MULTILINE)
     try:
-        return read(json.loads(answer[1]), kernel.resolve().parent.parent)
+        return read(json.loads(answer[1]), kernel.parent.parent)
     except (TypeError, KeyError, ValueError, RecursionError):
-        told = [line for line in result.output.splitlines() if line.strip()]
+        told = [line for line in result.output.splitlines() if line.strip() and not line.startswith("[")]
         return Postmortem(note=f"gdb could not look at the machine: {result.cut or clean(told[-1] if told else 'it said nothing')}")
 
 
@@ -45,24 +45,27 @@ def read(answer, tree):
     """The Postmortem that gdbside.py's answer (from JSON) tells. Raises TypeError, KeyError or ValueError where it is none."""
     names = {p["pid"]: f"pid {int(p['pid'])} {clean(p['name'])}" for p in answer["processes"][:MOST]}
     running = {hart["process"] for hart in answer["harts"]}
-    harts = tuple(hart_stack(hart, names, tree) for hart in answer["harts"][:MOST])
+    calls = {p["pid"]: stack_frames(p["calls"], tree) for p in answer["processes"][:MOST]}
+    harts = tuple(hart_stack(hart, names, calls, tree) for hart in answer["harts"][:MOST])
     asleep = tuple(process_stack(p, names, tree) for p in answer["processes"][:MOST] if p["pid"] not in running)
     return Postmortem(harts, asleep, "", tuple(details(hart) for hart in answer["harts"][:MOST]) + (f"ticks: {clean(answer['ticks'])}",))
 
 
 def stack_frames(told, tree):
-    """The Frames of a stack as gdbside.py tells it, without those at its end that nobody knows."""
+    """The Frames of a stack as gdbside.py tells it, without what is on every stack, or is below it by mistake."""
     found = []
     for function, file, line, _ in told[:MOST]:
+        if found and function in BOTTOM:
+            break
         found.append(Frame(clean(function), clean(file).removeprefix(f"{tree}/").removeprefix("./"), int(line)))
     while found and not found[-1].function:
         found.pop()
     return tuple(found)
 
 
-def hart_stack(hart, names, tree):
-    """The Stack of a hart."""
-    frames = stack_frames(hart["frames"], tree)
+def hart_stack(hart, names, calls, tree):
+    """The Stack of a hart; names and calls are what processes are called, and their user programs' Frames, by pid."""
+    frames = stack_frames(hart["frames"], tree) + (() if hart["mode"] == "user" else calls.get(hart["process"], ()))
     process = names.get(hart["process"], "")
     functions = {frame.function for frame in frames}
     idle = not process and hart["mode"] != "machine" and (bool(hart["waits"]) or "scheduler" in functions) and not hart["lock"]
@@ -74,7 +77,7 @@ def hart_stack(hart, names, tree):
         doing = "has nothing to run"
     else:
         doing = {"user": "is in user space", "machine": "is in machine mode"}.get(hart["mode"], "is in the kernel")
-        doing += "" if frames else f", at 0x{int(hart['pc']):x}"
+        doing += "" if frames and frames[0].function else f", at 0x{int(hart['pc']):x}, where no code is known"
     return Stack(f"hart {int(hart['number'])}" + (f", {process}" if process else ""), doing, frames, idle)
 
 
@@ -86,7 +89,8 @@ def hart_name(hart):
 def lock_words(lock, own, holder):
     """A lock that is waited for, and who holds it."""
     place, name = clean(lock["place"]), clean(lock["name"])
-    called = f"lock `{name or place}`" + (f" at {place}" if name and not place.startswith(name) else "")
+    part = re.search(r"\((inode \d+)\)$", place)
+    called = f"lock `{name or place}`" + (f" of {part[1]}" if part else "")
     return called + (", which it holds itself" if own else f", which {holder} holds" if holder else "")
 
 
@@ -101,7 +105,7 @@ def process_stack(process, names, tree):
         doing = f"sleeps on `{clean(process['channel'])}`" if process["channel"] else "sleeps"
     else:
         doing = {"RUNNABLE": "waits for a hart", "ZOMBIE": "has ended", "USED": "is being made"}.get(state, state.lower())
-    return Stack(names[process["pid"]], doing, frames[last + 1:], state == "ZOMBIE")
+    return Stack(names[process["pid"]], doing, frames[last + 1:] + stack_frames(process["calls"], tree), state == "ZOMBIE")
 
 
 def details(hart):
