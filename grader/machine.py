@@ -4,6 +4,7 @@ Time is what the guest was given: CPU seconds of the QEMU process, and seconds i
 to run. Seconds in which QEMU waited for a busy host count nowhere, so a loaded machine fails nobody.
 """
 
+import fcntl
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ import signal
 import socket
 import tempfile
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
         try:
             disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
             with listening(Path(place, "gdb.sock")) as (path, stub):
-                guest = Guest([*command(machine, disk), *gdb_words(stub)], stop, stub)
+                words = sandbox.wrap([*command(machine, disk), *gdb_words(stub)], machine.box, (machine.kernel,), (disk,) if disk else ())
+                guest = Guest(words, stop, stub, machine.box.confined)
             try:
                 with attend(path):
                     transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
@@ -113,8 +115,11 @@ def listening(path):
         finally:
             os.close(place)
         stub.listen(1)
-        stub.set_inheritable(True)
-        yield path, stub.fileno()
+        inherited = fcntl.fcntl(stub, fcntl.F_DUPFD, 10)            # the shell that opens a box uses smaller ones
+        try:
+            yield path, inherited
+        finally:
+            os.close(inherited)
 
 
 def gdb_words(stub):
@@ -198,15 +203,16 @@ class Terminal(pexpect.spawn):
 class Guest:
     """A running QEMU, and all the text that its console showed. It inherits the file descriptor stub, if there is one."""
 
-    def __init__(self, words, stop=None, stub=None):
-        self.stop = stop
+    def __init__(self, words, stop=None, stub=None, boxed=False):
+        self.stop, self.boxed = stop, boxed
         self.text = bytearray()
         self.started = time.monotonic()
         self.child = Terminal(words, stub, timeout=None, maxread=1 << 16, echo=False, env=sandbox.environment())
         for owner in (self.child, self.child.ptyproc):
             owner.delaybeforesend = owner.delayafterread = None
             owner.delayafterclose = owner.delayafterterminate = 0
-        self.meter = Meter(self.child.pid)
+        process = sandbox.inner(self.child.pid, QEMU) if boxed else None
+        self.meter = Meter(process.pid if process else self.child.pid)
 
     def read(self):
         """Wait a moment for output, and take it; false once QEMU has ended and all is read."""
@@ -230,10 +236,16 @@ class Guest:
         """The exit status of a QEMU that has ended: -N if signal N killed it, None if it still runs."""
         if self.child.isalive():
             return None
+        if self.boxed and (self.child.exitstatus or 0) > 128:
+            return 128 - self.child.exitstatus              # bwrap's word for a signal
         return self.child.exitstatus if self.child.signalstatus is None else -self.child.signalstatus
 
     def close(self):
         """End QEMU at once."""
+        if self.boxed and self.child.isalive():
+            with suppress(psutil.NoSuchProcess):
+                self.meter.process.kill()
+                self.meter.process.wait()                   # only then nobody writes to the disk
         if self.child.isalive():
             os.kill(self.child.pid, signal.SIGKILL)
             self.child.wait()
@@ -346,7 +358,10 @@ class Run:
     def death(self):
         """Why QEMU ended by itself. Raises CouldNotGrade where the fault is the grader's machine, not the kernel's."""
         status = self.guest.status()
-        complaint = next((line for line in clean(self.guest.text) if line.startswith("qemu-system")), "")
+        lines = clean(self.guest.text)
+        complaint = next((line for line in lines if line.startswith("qemu-system")), "")
+        if self.guest.boxed and lines and lines[0].startswith("bwrap: "):
+            raise CouldNotGrade(f"can't confine QEMU: {lines[0]}")
         if complaint and "kernel" not in complaint and "ROM" not in complaint:
             raise CouldNotGrade(f"QEMU could not start: {complaint}")
         return complaint or f"QEMU ended by itself, with status {status}"

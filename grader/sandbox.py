@@ -1,4 +1,4 @@
-"""How a command is confined: its limits, its environment, and its end; the one place that knows."""
+"""Runs a command within its limits, in a box or not, and ends it with all that it started."""
 
 import os
 import selectors
@@ -10,21 +10,17 @@ from dataclasses import dataclass
 
 import psutil
 
-from . import CouldNotGrade
-from .box import OPEN, Box, wrap
+from . import CouldNotGrade, carry
+from .box import OPEN, Box, Limits, confined, wrap
 
-# What the shell sets before it becomes the command: no core files, no file above 1 GiB (in blocks of 512 bytes).
-CONFINE = ["sh", "-c", 'ulimit -c 0; ulimit -f 2097152; exec "$@"', "sh"]
+__all__ = ["OPEN", "Box", "Limits", "Result", "confined", "environment", "inner", "need", "run", "wrap"]
+
+# What the shell sets before it becomes the command: no core files, no file above 1 GiB (in blocks of 512 bytes), and, where
+# there is a program for it (Linux), an end when the grader ends.
+CONFINE = ["sh", "-c", 'ulimit -c 0; ulimit -f 2097152; command -v setpriv > /dev/null && exec setpriv --pdeathsig KILL -- "$@"; '
+                       'exec "$@"', "sh"]
 PASSED_ON = ("PATH", "TMPDIR")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a command may use: seconds of CPU time of it and all its children, seconds of wall time, bytes of output."""
-
-    cpu: float = 120.0
-    wall: float = 600.0
-    output: int = 4 << 20
+LOOK = 0.25                     # seconds between two looks at what a command and its children use
 
 
 @dataclass(frozen=True)
@@ -35,6 +31,7 @@ class Result:
     output: str
     cut: str
     seconds: float
+    refused: tuple[str, ...] = ()   # in words, what was to be brought out of the box and is no regular file
 
 
 def need(tool, package):
@@ -55,61 +52,125 @@ def environment():
 def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=None):
     """Run a command (a list of words) in a directory until it ends or breaks a limit; return a Result.
 
-    Output and errors come back as one text. Whatever the command started is killed when it ends.
-    """
+    Output and errors come back as one text. Whatever the command started is killed when it ends. In a box, the Paths in
+    read are seen too; with bring (patterns of paths), the command works on a copy of directory, and the regular files that
+    match are written below `to` (default: directory) in the end. Raises CouldNotGrade if the box can't be made."""
     started = time.monotonic()
-    child = subprocess.Popen(CONFINE + command, cwd=directory, env=environment(), stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    text = bytearray()
+    words, back, inside = CONFINE + command, None, None
+    if box.confined:
+        words = wrap(carry.inside(command, directory.resolve(), bring), box, (directory, *read), (),
+                     "/" if bring else directory.resolve(), limits)
+        back, inside = os.pipe()
     try:
-        cut = watch(child, text, limits, started)
+        child = subprocess.Popen(words, cwd=None if box.confined else directory, env=environment(), start_new_session=True,
+                                 stdin=subprocess.DEVNULL if inside is None else inside,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        if inside is not None:
+            os.close(inside)
+    text, pack = bytearray(), bytearray()
+    try:
+        cut = watch(child, {child.stdout.fileno(): text} | ({back: pack} if back is not None else {}), limits, started)
     finally:
         kill_group(child.pid)
         child.stdout.close()
+        if back is not None:
+            os.close(back)
         child.wait()
-    return Result(child.returncode, text[:limits.output].decode(errors="replace"), cut, time.monotonic() - started)
+    output = text[:limits.output].decode(errors="replace")
+    refused = ()
+    if box.confined and not cut:
+        if not pack.startswith(carry.READY):
+            raise CouldNotGrade(f"can't confine a command: {output.strip()[-200:] or 'bubblewrap ended early'}")
+        refused = carry.unpack(pack[len(carry.READY):], bring, to or directory)
+    return Result(child.returncode, output, cut, time.monotonic() - started, refused)
 
 
-def watch(child, text, limits, started):
-    """Collect the child's output into text until it ends ("") or breaks a limit (returned in words)."""
-    measured = started
+def watch(child, sinks, limits, started):
+    """Collect what a child says into sinks (file descriptor: text) until it ends ("") or breaks a limit (returned in words)."""
+    looked = started
+    output, *packs = sinks.values()
     with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
+        for sink in sinks:
+            selector.register(sink, selectors.EVENT_READ)
         while True:
             ended = child.poll() is not None
             if ended:
                 kill_group(child.pid)       # children that outlive it would hold the output open
-            piece = os.read(child.stdout.fileno(), 1 << 16) if selector.select(timeout=0.1) else None
-            if ended and not piece:
+            pieces = collect(selector, sinks)
+            if ended and not pieces:
                 return ""
-            text += piece or b""
-            if piece == b"":
-                time.sleep(0.01)            # it closed its output, but still runs
             now = time.monotonic()
-            if len(text) > limits.output:
+            if len(output) > limits.output:
                 return f"it printed more than {limits.output / (1 << 20):g} MiB"
+            if any(len(pack) > carry.LARGEST for pack in packs):
+                return f"it made files of more than {carry.LARGEST >> 20} MiB"
             if now - started > limits.wall:
                 return f"it did not end within {limits.wall:g} s"
-            if now - measured > 0.5:
-                measured = now
-                if cpu_seconds(child.pid) > limits.cpu:
-                    return f"it used more than {limits.cpu:g} s of CPU time"
+            if now - looked > LOOK:
+                looked = now
+                if broken := overuse(child.pid, limits):
+                    return broken
 
 
-def cpu_seconds(pid):
-    """CPU seconds used by a process and all its descendants, living ones and those already waited for."""
-    total = 0.0
-    try:
-        root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return total
+def collect(selector, sinks):
+    """Read what is there within a moment into the sinks; return how many had something to say."""
+    if not selector.get_map():
+        time.sleep(0.01)                    # it closed its output, but still runs
+        return 0
+    count = 0
+    for key, _ in selector.select(timeout=0.1):
+        piece = os.read(key.fd, 1 << 16)
+        if piece:
+            sinks[key.fd] += piece
+            count += 1
+        else:
+            selector.unregister(key.fd)
+    return count
+
+
+def overuse(pid, limits):
+    """What a process and all its descendants use too much of, in words; "" if nothing."""
+    cpu, memory = 0.0, 0
+    family = relatives(pid)
     for process in family:
         try:
-            total += sum(process.cpu_times()[:4])
-        except psutil.NoSuchProcess:
+            with process.oneshot():
+                cpu += sum(process.cpu_times()[:4])     # of it, and of children that it has waited for
+                memory += process.memory_info().rss
+        except psutil.Error:
             pass
-    return total
+    if len(family) > limits.processes:
+        return f"it ran more than {limits.processes} processes at a time"
+    if memory > limits.memory:
+        return f"it used more than {limits.memory >> 20} MiB of memory"
+    if cpu > limits.cpu:
+        return f"it used more than {limits.cpu:g} s of CPU time"
+    return ""
+
+
+def relatives(pid):
+    """A process and all its descendants, as far as they still live."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def inner(pid, program):
+    """The process of a program (its first word) that a wrapped command became, below the process pid; None if that has ended."""
+    while family := relatives(pid):
+        for process in family:
+            try:
+                if process.cmdline()[:1] == [program]:
+                    return process
+            except psutil.Error:
+                pass
+        if family[0].status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.005)
+    return None
 
 
 def kill_group(pid):
