@@ -1,5 +1,6 @@
 """A lab file, labs/NAME.toml, as data: what is run, what shows each task, and what it is worth."""
 
+import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from grader.events import prints, unknown
 
 HERE = Path(__file__).resolve().parent
+GROUPS = ("id", "name", "late", "attempt", "beside")     # what names.py looks for in the names of submissions
 FACTS = ("VMA table in struct proc",)      # what evidence can ask of the kernel's ELF file
 
 
@@ -99,6 +101,14 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class Export:
+    """How a course's system names submissions: names.py reads names by it."""
+
+    name: str                           # of the system
+    pattern: str                        # of all of a file's or folder's name; named groups, of which id must be there: GROUPS
+
+
+@dataclass(frozen=True)
 class Late:
     """What late days cost, where a deadline is given. A day that has begun counts whole."""
 
@@ -126,6 +136,7 @@ class Lab:
     share: float = 0.5                  # how much of its points a capped task can keep, from 0 to 1
     factor: float = 1.0                 # the least that a budget is of what the solution uses at most, as `flake` measures it
     late: Late | None = None            # [late]
+    exports: tuple[Export, ...] = ()    # [[export]], the first that fits counts
     hidden: object = None               # the Lab of the hidden tests, where they are run too
     part: str = ""                      # what was asked for, if not all
     asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
@@ -218,7 +229,8 @@ def listed(words):
 # Reading the file.
 
 PARTS = {"program": ("tests", Program), "section": ("sections", Section), "rung": ("rungs", Rung),
-         "task": ("tasks", Task), "meaning": ("meanings", Meaning)}
+         "task": ("tasks", Task), "meaning": ("meanings", Meaning),
+         "export": ("exports", Export)}
 OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "strict", "share", "factor")
 
 
@@ -299,6 +311,7 @@ def faults(lab):
     """What does not hold together in a lab: texts that name the key."""
     yield from task_faults(lab)
     yield from name_faults(lab)
+    yield from export_faults(lab)
     for task in lab.tasks:
         for n, evidence in enumerate(task.evidence, 1):
             yield from evidence_faults(lab, task, evidence, f"[[task]] {task.number}: evidence {n}")
@@ -335,6 +348,20 @@ def task_faults(lab):
         for number in meaning.tasks:
             if not 1 <= number <= len(lab.tasks):
                 yield f"[[meaning]] of {meaning.text!r}: tasks: there is no task {number}"
+
+
+def export_faults(lab):
+    """What is wrong with the rules for names."""
+    for rule in lab.exports:
+        try:
+            groups = re.compile(rule.pattern).groupindex
+        except re.error as error:
+            yield f"[[export]] {rule.name}: pattern: {error}"
+            continue
+        if "id" not in groups:
+            yield f"[[export]] {rule.name}: pattern must have a group (?P<id>...)"
+        for group in groups.keys() - set(GROUPS):
+            yield f"[[export]] {rule.name}: pattern: there is no use for a group {group!r}; known are {listed(GROUPS)}"
 
 
 def name_faults(lab):
