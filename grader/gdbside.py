@@ -1,6 +1,7 @@
-"""Runs inside gdb, attached to a machine that stands still: tells as JSON what each hart and each process is about.
+"""Runs inside gdb, attached to a machine: tells as JSON what each hart and each process is about, or what memory those have that are killed.
 
-grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs", "program"}. The answer is a line behind the mark.
+grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs", "program", "kills"}. The
+answers are lines behind the mark. kills is how many killed processes to tell of; 0: the machine is stuck.
 """
 
 import json
@@ -16,6 +17,8 @@ PROCESSES = 64          # entries of the process table that are looked at
 NESTED = 8              # how deep types are followed
 MODES = {0: "user", 1: "supervisor", 3: "machine"}
 WFI = 0x10500073
+IMAGE = 8 << 20         # bytes of the kernel that are searched
+NUMBERS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_PTR)
 TRAMPOLINE = (1 << 38) - 4096
 SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
 KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError)
@@ -312,6 +315,61 @@ def look():
     return {"harts": harts, "processes": processes, "ticks": physically(lambda: int(variable("ticks")))}
 
 
+# Processes that are killed.
+
+def scenes(most):
+    """What memory the first processes have that the kernel says it kills, as dicts: one after the other, as it happens."""
+    told = addresses_of(b"usertrap(): unexpected scause")
+    stop = gdb.Breakpoint("*" + str(int(gdb.parse_and_eval("(unsigned long)&printf"))))
+    stop.condition = " || ".join(f"$a0 == {address}" for address in told)
+    for _ in range(most if told else 0):
+        gdb.execute("continue", to_string=True)
+        hart = gdb.selected_thread().num - 1
+        process = variable("cpus")[hart]["proc"].dereference()
+        yield {"pc": int(process["trapframe"]["epc"]), "size": number(process, "sz"), "vmas": attempt(lambda: vmas(process))}
+
+
+def addresses_of(text):
+    """Where a text is in the kernel's image."""
+    low = int(gdb.parse_and_eval("(unsigned long)&_entry"))
+    high = int(gdb.parse_and_eval("(unsigned long)&end"))
+    found, at = [], low
+    while at is not None and at < high and len(found) < 4:
+        at = attempt(lambda: gdb.selected_inferior().search_memory(at, min(high - at, IMAGE), text))
+        if at is not None:
+            found.append(at)
+            at += 1
+    return found
+
+
+def vmas(process):
+    """The VMAs of a process that hold a file: dicts of their fields that are numbers, with the inode's number. None if there is no table."""
+    table = next((field for field in process.type.fields() if is_table(field.type.strip_typedefs())), None)
+    return None if table is None else [told for told in map(vma_facts, elements(process[table])) if told]
+
+
+def is_table(kind):
+    """Whether a type is an array of structs that have a `struct file *`."""
+    return (kind.code == gdb.TYPE_CODE_ARRAY and kind.target().strip_typedefs().code == gdb.TYPE_CODE_STRUCT
+            and any(is_file(field) for field in kind.target().strip_typedefs().fields()))
+
+
+def is_file(field):
+    """Whether a field of a struct is a `struct file *`."""
+    kind = field.type.strip_typedefs()
+    return kind.code == gdb.TYPE_CODE_PTR and kind.target().strip_typedefs().tag == "file"
+
+
+def vma_facts(vma):
+    """A VMA's fields that are numbers, and the inode of its file under ""; None if it has no file."""
+    fields = vma.type.strip_typedefs().fields()
+    file = vma[next(field for field in fields if is_file(field))]
+    if int(file) == 0:
+        return None
+    told = {field.name: number(vma, field) for field in fields if field.type.strip_typedefs().code in NUMBERS}
+    return {**told, "": attempt(lambda: int(file["ip"]["inum"]))}
+
+
 def load_program(names):
     """Load the symbols of the program that was typed, if a process has its name and its file is there."""
     elf = os.path.join(REQUEST["programs"], f"_{PROGRAM}")      # noqa: F821
@@ -326,7 +384,8 @@ def answer(request):
         attempt(lambda: gdb.execute(f"set {setting}", to_string=True))
     gdb.execute(f"file {json.dumps(request['kernel'])}", to_string=True)
     gdb.execute(f"target remote {request['socket']}", to_string=True)
-    print(f"\n{request['mark']} {json.dumps(look())}", flush=True)
+    for told in scenes(request["kills"]) if request["kills"] else [look()]:
+        print(f"\n{request['mark']} {json.dumps(told)}", flush=True)
 
 
 PROGRAM = REQUEST["program"]    # noqa: F821

@@ -20,7 +20,7 @@ from pathlib import Path
 import pexpect
 import psutil
 
-from . import CouldNotGrade, postmortem, sandbox
+from . import CouldNotGrade, events, postmortem, sandbox
 from .transcript import Ending, Transcript
 
 QEMU = "qemu-system-riscv64"
@@ -29,6 +29,7 @@ FLOOD = 1 << 20                 # bytes of output that a run may print
 BOOT = 10.0                     # seconds that a boot may use
 IDLE = 2.5                      # seconds in a row without output and without anything to run: a deadlock
 LINE = 99                       # characters that a shell of this kind takes in one line
+KILLS = 6                       # killed processes of a run that are looked at
 STUCK = (Ending.PANICKED, Ending.HUNG_IDLE, Ending.HUNG_BUSY, Ending.FLOODED)   # endings after which gdb is asked why
 SETTLE = 0.2                    # seconds in which nothing more comes after a panic
 PATIENCE = 20                   # wall seconds for each second of budget, before the grader itself gives up
@@ -79,9 +80,22 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
     budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
     written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
     the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub. A machine
-    that panicked or hung is looked at through it: the Postmortem. Raises CouldNotGrade where QEMU is not installed or
+    that panicked or hung is looked at through it: the Postmortem. A program that failed where processes were killed for
+    faults is run once more, to see what memory they had: the Scenes. Raises CouldNotGrade where QEMU is not installed or
     can't start, the disk is full, or time runs out.
     """
+    transcript = run_once(machine, program, budget, idle, out, show, stop, attend)
+    kills = len(events.faults(transcript.evidence)[:KILLS]) if transcript.ending is Ending.FAILED else 0
+    if not kills or not postmortem.able():
+        return transcript
+    killings = postmortem.Killings(machine, program, kills)
+    waiting = replace(machine, options=(*machine.options, "-S"))        # until gdb lets it go
+    run_once(waiting, program, budget, budget, None, None, stop, killings, autopsy=False)
+    return replace(transcript, scenes=killings.scenes())
+
+
+def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=True):
+    """As run(), without the second time; without autopsy, a machine that is stuck is not looked at."""
     sandbox.need(QEMU, "qemu-system-misc")
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
         try:
@@ -92,7 +106,7 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
             try:
                 with attend(path):
                     transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
-                if transcript.ending in STUCK:
+                if autopsy and transcript.ending in STUCK:
                     transcript = replace(transcript, postmortem=postmortem.examine(path, machine, program))
             finally:
                 guest.close()

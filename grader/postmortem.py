@@ -1,39 +1,108 @@
-"""Looks at a machine that panicked or hung, through gdb -> Postmortem: what each hart and each process was about, and where."""
+"""Looks at a machine through gdb: one that panicked or hung -> Postmortem; one in which processes are killed -> Scenes."""
 
 import json
 import re
 import secrets
 import shutil
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from . import sandbox
-from .transcript import Frame, Postmortem, Stack
+from .transcript import Frame, Mapping, Postmortem, Scene, Stack
 
 GDB = "gdb-multiarch"
 SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
+PAGE = 4096
 LONGEST = 80                # characters of a name that are kept
 SWITCHING = {"swtch", "sched", "switchaway", "suspend", "sleep", "deepsleep", "yield", "acquiresleep"}  # how a process goes to sleep
 BOTTOM = ("trampoline", "start", "_start")    # below all others on a stack
 MOST = 64                   # stacks, or functions of one, that are kept
 
 
+def able():
+    """Whether there is a gdb to look with."""
+    return shutil.which(GDB) is not None
+
+
 def examine(socket, machine, program):
     """The Postmortem of a Machine whose gdb stub listens at socket (a Path), and where program was typed; it stands still from now on.
 
     Never raises for what its ELF files hold, or for a gdb that is not there: the note says what went wrong."""
-    if not shutil.which(GDB):
-        return Postmortem(note=f"{GDB} is not installed: with it, the report would show where each hart was")
-    mark, kernel = secrets.token_hex(8), machine.kernel.resolve()
-    request = {"mark": mark, "kernel": str(kernel), "socket": socket.name, "programs": str(machine.programs), "program": program.split()[0]}
-    result = sandbox.run([GDB, "-nx", "-batch", "-iex", "set auto-load off", "-ex", f"python REQUEST = {request!r}",
-                          "-x", str(SIDE)], socket.parent, LIMITS, machine.box, read=(kernel, machine.programs, SIDE))
-    answer = re.search(rf"^{mark} (.*)$", result.output, re.MULTILINE)
+    if not able():
+        return Postmortem(note=f"{GDB} is not installed: with it, this report would show where each hart was")
+    answers, result = ask(socket, machine, program, 0)
     try:
-        return read(json.loads(answer[1]), kernel.parent.parent)
-    except (TypeError, KeyError, ValueError, RecursionError):
+        return read(answers[0], machine.kernel.resolve().parent.parent)
+    except (IndexError, TypeError, KeyError, ValueError):
         told = [line for line in result.output.splitlines() if line.strip() and not line.startswith("[")]
         return Postmortem(note=f"gdb could not look at the machine: {result.cut or clean(told[-1] if told else 'it said nothing')}")
+
+
+def ask(socket, machine, program, kills):
+    """What gdbside.py says of a machine, for so many kills: a list of what it printed as JSON, and gdb's sandbox.Result."""
+    mark, kernel = secrets.token_hex(8), machine.kernel.resolve()
+    request = {"mark": mark, "kernel": str(kernel), "socket": socket.name, "programs": str(machine.programs),
+               "program": program.split()[0], "kills": kills}
+    result = sandbox.run([GDB, "-nx", "-batch", "-iex", "set auto-load off", "-ex", f"python REQUEST = {request!r}",
+                          "-x", str(SIDE)], socket.parent, LIMITS, machine.box, read=(kernel, machine.programs, SIDE))
+    answers = []
+    for line in re.findall(rf"^{mark} (.*)$", result.output, re.MULTILINE):
+        with suppress(ValueError, RecursionError):
+            answers.append(json.loads(line))
+    return answers, result
+
+
+class Killings:
+    """Follows a run through gdb, as machine.run's attend: the Scenes of the first processes that the kernel kills for a fault.
+
+    gdb ends when it has seen so many, or when the machine is gone; only then ask for the scenes."""
+
+    def __init__(self, machine, program, most):
+        self.wanted = machine, program, most
+        self.answers = []
+
+    @contextmanager
+    def __call__(self, socket):
+        self.thread = threading.Thread(target=self.follow, args=(socket,), daemon=True)
+        self.thread.start()
+        yield
+
+    def follow(self, socket):
+        self.answers, _ = ask(socket, *self.wanted)
+
+    def scenes(self):
+        """The Scenes, as a tuple."""
+        self.thread.join()
+        found = []
+        for answer in self.answers:
+            with suppress(TypeError, KeyError, ValueError):
+                found.append(scene(answer))
+        return tuple(found)
+
+
+def scene(answer):
+    """The Scene that an answer (from JSON) tells. Raises TypeError, KeyError or ValueError where it is none."""
+    vmas, size = answer["vmas"], answer["size"]
+    if vmas is None:
+        return Scene(int(answer["pc"]), size, None)
+    found = [mapping for mapping in map(read_vma, vmas[:4 * MOST]) if mapping]
+    return Scene(int(answer["pc"]), size, tuple(sorted(found, key=lambda m: m.start)))
+
+
+def read_vma(fields):
+    """The Mapping that a VMA's fields tell by their names (a dict; the inode's number under ""); None if it is not in use, or they don't."""
+    def named(words):
+        return next((int(value) for name, value in fields.items() if re.search(words, name, re.IGNORECASE) and value is not None), None)
+
+    start, end = named(r"addr|start|begin|base|^va"), named(r"end|limit|top")
+    length = named(r"len|size|sz")
+    if start is None or named(r"use|valid|alloc|active") == 0:
+        return None
+    if end is None and length is not None:
+        end = start + (length + PAGE - 1) // PAGE * PAGE
+    return None if end is None or end <= start else Mapping(start, end, fields.get(""), named(r"prot|perm"), named(r"flag|share"))
 
 
 def clean(text):
@@ -101,6 +170,8 @@ def process_stack(process, names, tree):
     lock, state = process["lock"], clean(process["state"])
     if state == "SLEEPING" and lock and any(frame.function == "acquiresleep" for frame in frames):
         doing = "sleeps for " + lock_words(lock, lock["pid"] == process["pid"], names.get(lock["pid"], ""))
+    elif state == "SLEEPING" and process["channel"].endswith(f"(pid {process['pid']})"):
+        doing = "waits for a child"
     elif state == "SLEEPING":
         doing = f"sleeps on `{clean(process['channel'])}`" if process["channel"] else "sleeps"
     else:

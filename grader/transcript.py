@@ -46,6 +46,26 @@ class Postmortem:
 
 
 @dataclass(frozen=True)
+class Mapping:
+    """A mapping, as the kernel's VMA table has it; None for what it does not tell."""
+
+    start: int
+    end: int                        # the first address behind it
+    inode: int | None
+    prot: int | None                # PROT_* bits
+    flags: int | None               # MAP_* bits
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What memory a process had when the kernel killed it for a fault."""
+
+    pc: int                         # sepc
+    size: int | None                # bytes of text, stack and heap, from 0
+    mappings: tuple[Mapping, ...] | None    # in order of address; None: the kernel has no table that could be read
+
+
+@dataclass(frozen=True)
 class Transcript:
     """One program on one fresh boot.
 
@@ -67,6 +87,8 @@ class Transcript:
     boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
     used_seconds: float = 0.0       # what it used of its budget: CPU time and rest, since it was typed
     postmortem: Postmortem | None = None    # what gdb saw at the end of a run that panicked or hung; None: nobody looked
+    scenes: tuple[Scene, ...] = ()  # what gdb saw of the processes that were killed, in a second run
+    outside: tuple[tuple[str, str], ...] = ()   # sections of which something was looked at from outside: what is wrong, or ""
     doubts: tuple[tuple[str, str], ...] = ()    # of a strict run: lines that are no evidence, and why not, in a sentence
 
     @property
