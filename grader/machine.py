@@ -54,6 +54,7 @@ class Machine:
     keep: bool = False          # leave a run's disk as it was at the end beside its transcript: NAME.img
     options: tuple[str, ...] = ()
     box: sandbox.Box = sandbox.OPEN
+    traps: bool = False         # note which exceptions the guest has: Transcript.traps
     user: Path | None = None    # the directory of the user programs' ELF files; None: user/ beside the kernel's
 
     @property
@@ -100,9 +101,11 @@ def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=Tr
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
         try:
             disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
-            with listening(Path(place, "gdb.sock")) as (path, stub):
-                words = sandbox.wrap([*command(machine, disk), *gdb_words(stub)], machine.box, (machine.kernel,), (disk,) if disk else ())
-                guest = Guest(words, stop, stub, machine.box.confined)
+            noting = traps.listening() if machine.traps else nullcontext((None, None))
+            with listening(Path(place, "gdb.sock")) as (path, stub), noting as (log, sink):
+                words = [*command(machine, disk), *gdb_words(stub), *(traps.words(sink) if log else ())]
+                words = sandbox.wrap(words, machine.box, (machine.kernel,), (disk,) if disk else ())
+                guest = Guest(words, stop, (stub, sink) if log else (stub,), machine.box.confined)
             try:
                 with attend(path):
                     transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
@@ -110,6 +113,8 @@ def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=Tr
                     transcript = replace(transcript, postmortem=postmortem.examine(path, machine, program))
             finally:
                 guest.close()
+            if log:
+                transcript = replace(transcript, traps=log.traps())
             if out:
                 save(transcript, out)
             if out and disk and machine.keep:
@@ -204,10 +209,10 @@ def sample(pid):
 
 
 class Terminal(pexpect.spawn):
-    """A process on a terminal, that inherits a file descriptor (None: no other than the terminal)."""
+    """A process on a terminal, that inherits file descriptors beside it."""
 
     def __init__(self, words, inherited, **more):
-        self.inherited = () if inherited is None else (inherited,)
+        self.inherited = inherited
         super().__init__(words[0], words[1:], **more)
 
     def _spawnpty(self, args, **more):
@@ -215,13 +220,13 @@ class Terminal(pexpect.spawn):
 
 
 class Guest:
-    """A running QEMU, and all the text that its console showed. It inherits the file descriptor stub, if there is one."""
+    """A running QEMU, and all the text that its console showed. It inherits some file descriptors."""
 
-    def __init__(self, words, stop=None, stub=None, boxed=False):
+    def __init__(self, words, stop=None, inherited=(), boxed=False):
         self.stop, self.boxed = stop, boxed
         self.text = bytearray()
         self.started = time.monotonic()
-        self.child = Terminal(words, stub, timeout=None, maxread=1 << 16, echo=False, env=sandbox.environment())
+        self.child = Terminal(words, inherited, timeout=None, maxread=1 << 16, echo=False, env=sandbox.environment())
         for owner in (self.child, self.child.ptyproc):
             owner.delaybeforesend = owner.delayafterread = None
             owner.delayafterclose = owner.delayafterterminate = 0

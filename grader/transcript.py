@@ -66,6 +66,14 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Traps:
+    """Exceptions that the guest really had, in any process, each told once."""
+
+    calls: frozenset[int]                   # addresses of ecall instructions that user code executed
+    faults: frozenset[tuple[int, int]]      # page faults: exception code and address
+
+
+@dataclass(frozen=True)
 class Transcript:
     """One program on one fresh boot.
 
@@ -89,6 +97,8 @@ class Transcript:
     postmortem: Postmortem | None = None    # what gdb saw at the end of a run that panicked or hung; None: nobody looked
     scenes: tuple[Scene, ...] = ()  # what gdb saw of the processes that were killed, in a second run
     outside: tuple[tuple[str, str], ...] = ()   # sections of which something was looked at from outside: what is wrong, or ""
+    traps: Traps | None = None      # what QEMU told of exceptions; None: nobody asked
+    called: frozenset[str] | None = None    # of a strict run: the system calls that the program really made; None: not known
     doubts: tuple[tuple[str, str], ...] = ()    # of a strict run: lines that are no evidence, and why not, in a sentence
 
     @property
