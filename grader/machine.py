@@ -20,7 +20,7 @@ from pathlib import Path
 import pexpect
 import psutil
 
-from . import CouldNotGrade, events, postmortem, sandbox
+from . import CouldNotGrade, events, postmortem, sandbox, traps
 from .transcript import Ending, Transcript
 
 QEMU = "qemu-system-riscv64"
