@@ -51,7 +51,8 @@ def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, **g
 
     def strictly(rubric):
         part = replace(rubric, hidden=None, asked=tuple(task.number for task in grade.tasks if task.score))
-        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, guest, STRICT))
+        noting = {**guest, "traps": bool(part.rungs)}
+        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, noting, STRICT))
         for run in transcripts:
             machine.save(run, Path(run.path))
         return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))

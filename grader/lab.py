@@ -59,6 +59,7 @@ class Rung:
     inside: tuple[str, ...] = ()        # a panic in any of these kernel functions
     stops: bool = False                 # no end by itself: the kernel panicked, hung, flooded the console or died
     sections: tuple[str, ...] = ()      # any of these sections passed
+    call: str = ""                      # in strict runs fault, inside and stops count only if the program really made this call
 
 
 @dataclass(frozen=True)

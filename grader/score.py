@@ -225,7 +225,11 @@ def find_rung(case, name):
     for higher in case.lab.rungs[names.index(name):]:
         if any(on_rung(case, run, higher) for run in case.of(higher.program)):
             return SEEN
-    return Finding(False, troubled(case, runs[0], 0, len(runs[0].evidence), f"it did not get as far as: {name}"))
+    trouble = troubled(case, runs[0], 0, len(runs[0].evidence), f"it did not get as far as: {name}")
+    if any(on_rung(case, replace(run, called=None), case.lab.rungs[names.index(name)]) for run in runs):
+        why = f"only the kernel's own words show it, and {rung.program} did not call {rung.call}"
+        return Finding(False, explain.Trouble(f"{why}; {trouble.why}", trouble.line, trouble.where))
+    return Finding(False, trouble)
 
 
 def on_rung(case, run, rung):
@@ -234,7 +238,11 @@ def on_rung(case, run, rung):
         return True
     if run.program != rung.program:
         return False        # a section by itself may do things in another order
-    if any(events.prints(run, text) for text in rung.prints) or rung.stops and explain.stopped(run):
+    if any(events.prints(run, text) for text in rung.prints):
+        return True
+    if run.called is not None and rung.call and rung.call not in run.called:
+        return False        # there is nothing but the kernel's word
+    if rung.stops and explain.stopped(run):
         return True
     low, high = case.lab.mapped
     if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):

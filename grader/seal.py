@@ -11,6 +11,7 @@ from . import events
 
 SEAL = re.compile(r"~([0-9a-f]{1,8})" + r"\.([0-9a-f]{1,16})" * 4 + r"\.([0-9a-f]{1,16})~")
 ECHO = "echo"                   # what ends each run; its seal vouches for the status alone
+LIE = "wait: pid "              # what status.c prints of a status that was made up
 WORD = (1 << 64) - 1
 
 
@@ -22,6 +23,7 @@ class Program:
     code: int                           # mark of code and constants
     starts: tuple[int, ...]             # addresses of functions, ascending
     ends: tuple[int, ...]               # where each of them ends
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def program(path, key):
         memory = {segment["p_vaddr"]: segment.data() for segment in elf.iter_segments("PT_LOAD")}
     code_end, data, data_end = (symbols[f"sealed_{name}"]["st_value"] for name in ("code_end", "data", "data_end"))
     code = mixed(key >> 64, words(memory, 0, code_end))
-    functions = sorted((symbol["st_value"], symbol["st_size"]) for symbol in symbols.values()
+    functions = sorted((symbol["st_value"], symbol["st_size"], name) for name, symbol in symbols.items()
                        if symbol["st_info"]["type"] == "STT_FUNC")
-    return Program(mixed(code, words(memory, data, data_end)), code, tuple(start for start, _ in functions),
-                   tuple(start + size for start, size in functions))
+    starts, sizes, names = zip(*functions)
+    return Program(mixed(code, words(memory, data, data_end)), code, starts, tuple(map(sum, zip(starts, sizes))), names)
 
 
 def words(memory, begin, end):
@@ -103,6 +105,12 @@ def words(memory, begin, end):
         if low < high:
             found[low - begin:high - begin] = content[low - start:high - start]
     return [int.from_bytes(found[at:at + 8], "little") for at in range(0, len(found), 8)]
+
+
+def function_at(program, address):
+    """The name of a Program's function that an address is in, or ""."""
+    at = bisect_right(program.starts, address) - 1
+    return program.names[at] if at >= 0 and address < program.ends[at] else ""
 
 
 def at_home(program, site, inside):
@@ -163,6 +171,8 @@ def read(transcript, lab, book):
         rest = line
         for text in own:
             rest = rest.replace(text, "", 1)
+        if any(text.startswith(LIE) for text in own):
+            doubts.append((line.strip(), f"the kernel told {name} of a status that a process did not end with"))
         foreign = shown(rest, known)
         if foreign:
             doubts.append((line.strip(), f"the line `{foreign}` was printed, but not by {name}"))
@@ -175,7 +185,19 @@ def read(transcript, lab, book):
         lines[at] = line
     if transcript.status is not None and not ended:
         doubts.append(("", f"the end of {name} was told by something other than the shell's echo"))
-    return replace(transcript, lines=tuple(lines), doubts=tuple(doubts))
+    checked = replace(transcript, lines=tuple(lines), doubts=tuple(doubts))
+    return with_traps(checked, book.programs[name]) if transcript.traps else checked
+
+
+def with_traps(transcript, program):
+    """The Transcript without the page faults that did not happen, and with the system calls that the program really made."""
+    lines, doubts = list(transcript.lines), list(transcript.doubts)
+    for fault in events.faults(transcript.evidence):
+        if (fault.cause, fault.address) not in transcript.traps.faults:
+            doubts.append((fault.lines[0], f"the kernel tells of a fault at 0x{fault.address:x} that did not happen"))
+            lines[transcript.first + fault.at] = ""
+    called = frozenset(function_at(program, address) for address in transcript.traps.calls)
+    return replace(transcript, lines=tuple(lines), doubts=tuple(doubts), called=called)
 
 
 def shown(line, known):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from .transcript import Traps
 
-CALL, FAULTS = 8, (12, 13, 15)      # exception codes: a system call; page faults of fetch, load and store
+CALL = 8                            # the exception code of a system call
 LINE = re.compile(rb"async:0, cause:0*([0-9a-f]+), epc:0x([0-9a-f]{16}), tval:0x([0-9a-f]{16})")
 MOST = 20000                        # different exceptions that are kept of each kind
 LONGEST = 200                       # bytes of a line of the log
@@ -39,7 +39,7 @@ class Log:
             code = int(cause, 16)
             if code == CALL and len(self.calls) < MOST:
                 self.calls.add(int(pc, 16))
-            elif code in FAULTS and len(self.faults) < MOST:
+            elif code != CALL and len(self.faults) < MOST:
                 self.faults.add((code, int(address, 16)))
 
     def traps(self):
