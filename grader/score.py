@@ -240,11 +240,13 @@ def on_rung(case, run, rung):
         return False        # a section by itself may do things in another order
     if any(events.prints(run, text) for text in rung.prints):
         return True
+    low, high = case.lab.mapped
     if run.called is not None and rung.call and rung.call not in run.called:
         return False        # there is nothing but the kernel's word
+    if run.traps and rung.fault == "mapped" and not any(low <= address < high for _, address in run.traps.faults):
+        return False
     if rung.stops and explain.stopped(run):
         return True
-    low, high = case.lab.mapped
     if rung.fault and any(rung.fault == "any" or low <= f.address < high for f in events.faults(run.evidence)):
         return True
     return bool(set(rung.inside) & set(explain.panic_functions(run, case.facts)))
