@@ -133,6 +133,7 @@ def view(box, limits):
               "--setenv", "TMPDIR", SCRATCH]
     if not box.cache:
         return words
+    words += ["--perms", "0755", "--dir", MASKS]
     for name in CACHED:
         words += ["--symlink", shutil.which("ccache"), f"{MASKS}/{name}"]
     settings = {"DIR": CACHE, "TEMPDIR": SCRATCH, "NOSTATS": "1", "SLOPPINESS": "include_file_mtime,include_file_ctime",

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import CouldNotGrade, sandbox
+from . import CouldNotGrade, carry, sandbox
 from .tree import UNFINISHED
 
 COMPILERS = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc")
@@ -41,10 +41,11 @@ class Build:
     seconds: float
 
 
-def make(tree, limits=sandbox.Limits(), jobs=2, box=sandbox.OPEN):
+def make(tree, limits=sandbox.Limits(), jobs=2, box=sandbox.OPEN, targets=TARGETS):
     """Build a scratch tree (a Path); return a Build.
 
     limits bound the whole make; jobs is the number of compilers at a time, box where they work.
+    targets: what is to be made; without fs.img, the Build has no image and no programs.
     Raises CouldNotGrade where make or a compiler is not installed, or the disk is full.
     """
     sandbox.need("make", "make")
@@ -52,32 +53,39 @@ def make(tree, limits=sandbox.Limits(), jobs=2, box=sandbox.OPEN):
         sandbox.need(COMPILERS[0], "gcc-riscv64-unknown-elf")
     if not any((tree / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile")):
         return failed(tree, "", "the tree has no Makefile", 0.0)
-    for target in TARGETS:
+    for target in targets:
         (tree / target).parent.mkdir(exist_ok=True)
     unfinished = tree / UNFINISHED
     unfinished.touch()
-    result = sandbox.run(["make", f"-j{jobs}", *TARGETS], tree, limits, box, bring=(*TARGETS, "user/_*"))
+    result = sandbox.run(["make", f"-j{jobs}", *targets], tree, limits, box, bring=(*targets, "user/_*"))
     if not result.cut:
         unfinished.unlink(missing_ok=True)
     if "No space left on device" in result.output and shutil.disk_usage(tree).free < 1 << 20:
         raise CouldNotGrade(f"the disk that holds {tree} is full: make room there, then grade again")
-    return judge(tree, result)
+    return judge(tree, result, targets)
 
 
-def judge(tree, result):
-    """The Build that a run of make came to."""
+def judge(tree, result, targets=TARGETS):
+    """The Build that a run of make for these targets came to."""
     if result.cut:
         return failed(tree, result.output, f"make was stopped: {result.cut}", result.seconds)
     if result.status != 0:
-        error = first_error(result.output).replace(f"{tree.resolve()}/", "")
+        error = first_error(result.output).replace(f"{tree.resolve()}/", "").replace(f"{carry.TREE}/", "")
         return failed(tree, result.output, error, result.seconds)
-    for target in TARGETS:
-        if not (tree / target).is_file():
-            return failed(tree, result.output, f"make ended without an error, but did not make {target}", result.seconds)
-    programs, wrong = root_directory(tree / "fs.img")
+    for target in targets:
+        if not is_plain(tree / target):
+            why = next((text for text in result.refused if text.startswith(f"{target} ")),
+                       f"make ended without an error, but did not make {target}")
+            return failed(tree, result.output, why, result.seconds)
+    programs, wrong = root_directory(tree / "fs.img") if "fs.img" in targets else (frozenset(), "")
     if wrong:
         return failed(tree, result.output, f"fs.img is no disk image of this system: {wrong}", result.seconds)
     return Build(True, tree, tree / TARGETS[0], tree / TARGETS[1], programs, result.output, "", result.seconds)
+
+
+def is_plain(path):
+    """Whether a regular file, and no link to one, is at path."""
+    return path.is_file() and not path.is_symlink()
 
 
 def failed(tree, log, error, seconds):

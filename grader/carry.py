@@ -8,15 +8,16 @@ from fnmatch import fnmatchcase
 
 LARGEST = 64 << 20              # bytes of a pack
 BLOCK = 512
+TREE = "/tmp/tree"              # where the copy of a directory is in a box
 READY = b"ready\n"              # comes before the pack, once the command could be started
 KINDS = {b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"5": "a directory", b"6": "a FIFO"}
 PART = re.compile(r"[\w+.-]+", re.ASCII)
 
 # Inside: copy directory $1 (or "": work where we are), run the command, then pack what matches $2. The pack goes to what
 # is standard input at first, a pipe, which the command does not get.
-INSIDE = """exec 3>&0 </dev/null
+INSIDE = f"""exec 3>&0 </dev/null
 if test -n "$1"; then
-  mkdir /tmp/tree && cp -r --preserve=mode,timestamps -- "$1/." /tmp/tree && cd /tmp/tree || exit 1
+  mkdir {TREE} && cp -r --preserve=mode,timestamps -- "$1/." {TREE} && cd {TREE} || exit 1
 fi
 patterns=$2; shift 2
 echo ready >&3
@@ -31,12 +32,14 @@ def inside(command, directory, patterns):
     return ["sh", "-c", INSIDE, "sh", str(directory) if patterns else "", " ".join(patterns), *command]
 
 
-def unpack(pack, patterns, to):
-    """Write the regular files of a pack (bytes) that match patterns below to (a Path); return in words what is none, a tuple.
-
-    What was there before and matches is deleted first."""
+def clear(patterns, to):
+    """Delete what matches patterns below to (a Path)."""
     for path in [path for pattern in patterns for path in to.glob(pattern)]:
         remove(path)
+
+
+def unpack(pack, patterns, to):
+    """Write the regular files of a pack (bytes) that match patterns below to (a Path); return in words what is none, a tuple."""
     refused = []
     for name, kind, content in members(pack):
         if not any(fits(name, pattern) for pattern in patterns):

@@ -29,15 +29,16 @@ def gather(build, transcripts, box=sandbox.OPEN):
             place = clean_place(answer.get("places", {}).get(str(address)))
             if place:
                 places[elf, address] = place
+    segments = {elf: parts for elf, answer in answers.items() if (parts := clean_segments(answer.get("segments")))}
     kernel = answers[KERNEL]
     return Facts(clean(kernel.get("table", "")), clean(kernel.get("near", "the kernel's debug information can't be read")),
-                 places)
+                 places, segments)
 
 
 def ask(elf, table, addresses, box):
     """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
     request = json.dumps({"elf": str(elf.resolve()), "table": table, "addresses": sorted(addresses)})
-    result = sandbox.run([sys.executable, "-I", str(READER), request], READER.parent, LIMITS, box, read=(elf.resolve(),))
+    result = sandbox.run([sys.executable, "-I", str(READER), request], elf.resolve().parent, LIMITS, box, read=(READER,))
     if result.status != 0 or result.cut:
         return {}
     try:
@@ -50,6 +51,14 @@ def ask(elf, table, addresses, box):
 def clean(text):
     """A name from an ELF file, fit to be printed."""
     return "".join(c for c in str(text) if c.isprintable())[:LONGEST]
+
+
+def clean_segments(told):
+    """((start, end, flags), ...) as elfread told them; empty if that is nonsense."""
+    try:
+        return tuple((int(start), int(end), int(flags)) for start, end, flags in told)
+    except (TypeError, ValueError):
+        return ()
 
 
 def clean_place(place):

@@ -60,6 +60,7 @@ def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=Non
     if box.confined:
         words = wrap(carry.inside(command, directory.resolve(), bring), box, (directory, *read), (),
                      "/" if bring else directory.resolve(), limits)
+        carry.clear(bring, to or directory)
         back, inside = os.pipe()
     try:
         child = subprocess.Popen(words, cwd=None if box.confined else directory, env=environment(), start_new_session=True,

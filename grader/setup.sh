@@ -13,6 +13,8 @@ header  stdio.h                 libc6-dev
 program riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 program qemu-system-riscv64     qemu-system-riscv qemu-system-misc
 program gdb-multiarch           gdb-multiarch
+program bwrap                   bubblewrap
+program ccache                  ccache
 program unifdef                 unifdef
 program python3                 python3
 module  pexpect                 python3-pexpect
