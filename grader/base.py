@@ -3,6 +3,7 @@
 The lab's own kernel, or MIT's xv6-riscv of the autumn of 2023, 2024 or 2025. Trees on MIT's get nothing laid over them: their
 kernel alone is built, with their own Makefile, and the grader's own disk is run on it."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -18,10 +19,13 @@ CALLS = ("fork exit wait pipe read kill exec fstat chdir dup getpid sbrk pause u
 FLAGS = {"O_RDONLY": 0, "O_WRONLY": 1, "O_RDWR": 2, "O_CREATE": 0x200, "O_TRUNC": 0x400,
          "PROT_NONE": 0, "PROT_READ": 1, "PROT_WRITE": 2, "PROT_EXEC": 4,
          "MAP_SHARED": 1, "MAP_PRIVATE": 2, "MAP_FIXED": 0x10, "MAP_ANONYMOUS": 0x20}
-OLD_NAMES = {"SYS_pause": "SYS_sleep"}          # until 2024
+SIZES = {"FSSIZE": range(1000, 20001), "LOGBLOCKS": range(10, 501)}     # of the disk, where they make sense
+OLD_NAMES = {"SYS_pause": "SYS_sleep", "LOGBLOCKS": "LOGSIZE"}          # until 2024
 
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
-DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+\(?[ \t]*(0[xX][0-9a-fA-F]{1,8}|\d{1,9})[uUlL]{0,3}[ \t]*\)?[ \t]*$", re.M)
+LONGEST = 200                                   # characters of a line that is looked at
+COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.S)
+DEFINE = re.compile(r"[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+\(?([\w \t*]+?)\)?[ \t]*")
+NUMBER = re.compile(r"(0[xX][0-9a-fA-F]{1,8}|\d{1,9})[uUlL]{0,3}")
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,39 @@ def marks(files, makefile, names, patterns):
 
 
 def defines(text):
-    """The numbers that a header (bytes) defines, by name. Conditions are not looked at; the last definition counts."""
+    """The numbers, and products of them, that a header (bytes) defines, by name.
+
+    Conditions are not looked at; the last definition counts."""
     plain = COMMENT.sub(" ", text.decode("latin-1").replace("\r", ""))
-    return {name: int(number, 0 if number[:2].lower() == "0x" else 10) for name, number in DEFINE.findall(plain)}
+    known = {}
+    lines = (DEFINE.fullmatch(line) for line in plain.split("\n") if len(line) <= LONGEST)
+    for name, product in (line.groups() for line in lines if line):
+        factors = [known.get(word.strip(), number(word.strip())) for word in product.split("*")[:3]]
+        if None not in factors:
+            known[name] = math.prod(factors)
+    return known
+
+
+def number(word):
+    """The number that a word of C is, None if it is none."""
+    found = NUMBER.fullmatch(word)
+    return found and int(found[1], 0 if found[1][:2].lower() == "0x" else 10)
 
 
 def headers(tree):
-    """Texts for kernel/syscall.h and kernel/fcntl.h, by path: what those of a tree (a Path) define, and nothing else of them.
+    """Texts for kernel/syscall.h, fcntl.h and param.h, by path: numbers that those of a tree (a Path) define, and nothing else.
 
     The grader's own programs are compiled with these, so that no line of a tree's headers reaches a compiler."""
-    calls = {f"SYS_{name}": number for number, name in enumerate(CALLS, 1)}
+    calls = {f"SYS_{name}": known for known, name in enumerate(CALLS, 1)}
     theirs = read(tree / "kernel/syscall.h")
-    numbers = {name: theirs.get(name, theirs.get(OLD_NAMES.get(name), number)) for name, number in calls.items()}
+    numbers = {name: theirs.get(name, theirs.get(OLD_NAMES.get(name), known)) for name, known in calls.items()}
     theirs = read(tree / "kernel/fcntl.h")
-    flags = {name: theirs.get(name, number) for name, number in FLAGS.items()}
-    return {"kernel/syscall.h": header(numbers), "kernel/fcntl.h": header(flags)}
+    flags = {name: theirs.get(name, known) for name, known in FLAGS.items()}
+    theirs = read(tree / "kernel/param.h")
+    sizes = {name: theirs.get(name, theirs.get(OLD_NAMES.get(name))) for name in SIZES}
+    sizes = {name: size for name, size in sizes.items() if size in SIZES[name]}
+    return {"kernel/syscall.h": header(numbers), "kernel/fcntl.h": header(flags),
+            "kernel/param.h": header(sizes, '#include_next "kernel/param.h"\n')}
 
 
 def read(path):
@@ -82,6 +104,6 @@ def read(path):
         return {}
 
 
-def header(numbers):
-    """The text of a header that defines these numbers."""
-    return "#pragma once\n" + "".join(f"#define {name} {number}\n" for name, number in numbers.items())
+def header(numbers, first=""):
+    """The text of a header that defines these numbers, whatever first does."""
+    return f"#pragma once\n{first}" + "".join(f"#undef {name}\n#define {name} {value}\n" for name, value in numbers.items())

@@ -6,9 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
-from . import CouldNotGrade, build, facts, hidden, machine, rebuild, sandbox, score, seal, tree
+from . import CouldNotGrade, build, facts, hidden, machine, oracle, owndisk, rebuild, sandbox, score, seal, tree
 
 OFFICIAL = Path(__file__).resolve().parent / "official"
 STRICT = "strict-"              # what the names of strict runs' transcripts begin with
@@ -25,14 +26,15 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
     say = say or (lambda line: None)
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
-    built = compile_tree(copy.path, work, box)
+    built = compile_tree(copy.path, work, box, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
+    disk = owndisk.build(built, work / "disk", jobs) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
         say("building the kernel again, and the official programs")
         return strict_disk(built, work / "hidden", jobs, box)
 
-    grade = grade_build(built, build_hidden, lab, work, jobs, say, box=box)
-    return replace(grade, submission=str(submission), content_hash=copy.content_hash, started=started,
+    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box=box)
+    return replace(grade, submission=str(submission), content_hash=copy.content_hash, notes=copy.notes + grade.notes, started=started,
                    seconds=time.monotonic() - begin)
 
 
@@ -72,14 +74,14 @@ def run_lab(lab, built, work, jobs, say, guest, prefix=""):
     boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(boot, wanted, lab, work, jobs, say, prefix)
+        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix)
         wanted = lab.followups(transcripts)
     return transcripts
 
 
-def compile_tree(path, work, box=sandbox.OPEN):
+def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS):
     """Build a scratch tree, with the log in work/build.log and no transcript of an earlier build left; return the Build."""
-    built = build.make(path, box=box)
+    built = build.make(path, box=box, targets=targets)
     try:
         for old in work.glob("*.txt"):
             old.unlink()
@@ -89,10 +91,12 @@ def compile_tree(path, work, box=sandbox.OPEN):
     return built
 
 
-def run_all(guest, programs, lab, work, jobs, say, prefix=""):
-    """Run each program on a fresh boot of a machine, jobs at a time; return a tuple of Transcripts, in the programs' order."""
+def run_all(guest, built, programs, lab, work, jobs, say, prefix=""):
+    """Run each program on a fresh boot of a machine, which is that of a Build, jobs at a time; return a tuple of
+    Transcripts, in the programs' order."""
     def one(program):
-        run = machine.run(guest, program, lab.budget(program), out=transcript_path(work, prefix + program), stop=stop)
+        look = partial(oracle.run, built) if lab.outside(program) else machine.run
+        run = look(guest, program, lab.budget(program), out=transcript_path(work, prefix + program), stop=stop)
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
         return run
 

@@ -5,12 +5,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import CouldNotGrade, sandbox
+from . import CouldNotGrade, base, sandbox
 from .build import COMPILERS, Build, first_error, root_directory
 
 HOME = Path(__file__).resolve().parent / "owndisk"
 OFFICIAL = HOME.parent / "official"
-NUMBERS = ("kernel/syscall.h", "kernel/fcntl.h")    # headers of which the submission's own numbers are taken
 WORD = 64                                           # bits
 
 
@@ -31,8 +30,8 @@ def build(built, out, jobs=2, secret=None):
     include = out / "include/kernel"
     include.mkdir(parents=True)
     (out / "kernel").symlink_to(built.kernel.resolve().parent)
-    for name in NUMBERS:
-        shutil.copyfile(built.tree / name, out / "include" / name)
+    for name, text in base.headers(built.tree).items():
+        (out / "include" / name).write_text(text)
     (include.parent / "runkey.h").write_text(f"#define RUNKEY0 {key % (1 << WORD):#x}UL\n#define RUNKEY1 {key >> WORD:#x}UL\n")
     compiler = next(name for name in COMPILERS if shutil.which(name))
     result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "Makefile"), f"CC={compiler}", f"HERE={HOME}",

@@ -63,8 +63,24 @@ def test_a_trees_own_numbers_count(tmp_path):
                                  "#undef O_RDONLY\n", "#define O_RDWR ", "asm(\"ecall\")", "\0", "\x80"]), max_size=20))
 def test_no_line_of_a_header_gets_through(pieces):
     text = "".join(pieces).encode("latin-1")
-    assert re.fullmatch(r"#pragma once\n(#define \w+ \d+\n)*", base.header(base.defines(text)))
+    assert re.fullmatch(r"#pragma once\n(#undef (\w+)\n#define \2 \d+\n)*", base.header(base.defines(text)))
 
 
 def test_headers_that_are_not_there_do_no_harm(tmp_path):
-    assert set(base.headers(tmp_path)) == {"kernel/syscall.h", "kernel/fcntl.h"}
+    assert set(base.headers(tmp_path)) == {"kernel/syscall.h", "kernel/fcntl.h", "kernel/param.h"}
+
+
+def test_the_disk_is_as_large_as_the_trees_kernel_wants(tmp_path):
+    def sizes(text):
+        (tmp_path / "kernel").mkdir(exist_ok=True)
+        (tmp_path / "kernel/param.h").write_text(text)
+        return base.defines(base.headers(tmp_path)["kernel/param.h"].encode())
+
+    assert sizes("#define MAXOPBLOCKS  10 // most\n#define LOGSIZE (MAXOPBLOCKS*3)\n#define FSSIZE 2000\n") == {"FSSIZE": 2000, "LOGBLOCKS": 30}
+    assert sizes("#define LOGBLOCKS 40\n#define FSSIZE 999999999\n#define NPROC (64)\n") == {"LOGBLOCKS": 40}
+    assert sizes("#define FSSIZE FSSIZE\n#define LOGSIZE 5 * x\n") == {}
+
+
+@pytest.mark.parametrize("text", ["/*" * 300_000, " " * 1_000_000 + "x", "#define A " + "1 * " * 300_000, "#define " + "A " * 300_000])
+def test_a_header_made_to_take_long_does_not(text):
+    assert base.defines(text.encode()) == {}
