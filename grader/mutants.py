@@ -37,6 +37,7 @@ class Patch:
     tasks: frozenset[int]               # whose evidence in the lab file must be lost
     hidden: frozenset[str]              # hidden tests that must be lost
     equivalent: str                     # why a bug can't be seen; "" if it can
+    why: str                            # why a bug loses hidden tests of tasks whose own evidence it does not lose
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,21 @@ def read_all(mutants=MUTANTS, variants=VARIANTS):
 def read(path, kind):
     """The Patch in a file (a Path); kind is "mutant" or "variant". Raises CouldNotGrade, naming the field that is wrong."""
     found = fields(path)
-    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent"}, "variant": {"Differs"}}[kind]
+    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent", "Why"}, "variant": {"Differs"}}[kind]
     for name in found:
         if name not in known:
             raise CouldNotGrade(f"{path}: a {kind} has no field {name}: known are {', '.join(sorted(known))}")
-    for name in known - {"Loses", "Equivalent"}:
+    for name in known - {"Loses", "Equivalent", "Why"}:
         if name not in found:
             raise CouldNotGrade(f"{path}: the header lacks {name}:")
     if kind == "variant":
-        return Patch(path.stem, path, 0, found["Differs"], frozenset(), frozenset(), "")
+        return Patch(path.stem, path, 0, found["Differs"], frozenset(), frozenset(), "", "")
     if found["Task"] not in list("12345678"):
         raise CouldNotGrade(f"{path}: Task must be a number from 1 to 8, not {found['Task']!r}")
     if ("Loses" in found) == ("Equivalent" in found):
         raise CouldNotGrade(f"{path}: the header must have either Loses: or Equivalent:")
     tasks, hidden = losses(path, found.get("Loses", ""))
-    return Patch(path.stem, path, int(found["Task"]), found["Bug"], tasks, hidden, found.get("Equivalent", ""))
+    return Patch(path.stem, path, int(found["Task"]), found["Bug"], tasks, hidden, found.get("Equivalent", ""), found.get("Why", ""))
 
 
 def fields(path):

@@ -34,14 +34,15 @@ def grade(stage, **changed):
 
 def patch(tasks=(), hidden=()):
     """A Patch that says it loses these."""
-    return Patch("bug", None, 8, "A bug.", frozenset(tasks), frozenset(hidden), "")
+    return Patch("bug", None, 8, "A bug.", frozenset(tasks), frozenset(hidden), "", "")
 
 
 # Headers.
 
 def test_a_header_is_read(tmp_path):
-    path = written(tmp_path, "Task: 5\nBug: Pages are\n  lost.\nLoses: 4, 5, hidden split\n" + DIFF)
-    assert mutants.read(path, "mutant") == Patch("bug", path, 5, "Pages are lost.", frozenset({4, 5}), frozenset({"split"}), "")
+    path = written(tmp_path, "Task: 5\nBug: Pages are\n  lost.\nLoses: 4, 5, hidden split\nWhy: It is so.\n" + DIFF)
+    assert mutants.read(path, "mutant") == Patch("bug", path, 5, "Pages are lost.", frozenset({4, 5}), frozenset({"split"}), "",
+                                                 "It is so.")
 
 
 def test_an_equivalent_and_a_variant_lose_nothing(tmp_path):
@@ -107,6 +108,20 @@ def test_a_patch_applies_and_touches_what_students_write(patch):
 @pytest.mark.parametrize("patch", [patch for patch in ALL if patch.hidden], ids=lambda patch: patch.name)
 def test_the_hidden_tests_that_a_patch_names_are_there(patch):
     assert patch.hidden <= {section.name for section in STRICT.hidden.sections}
+
+
+@pytest.mark.parametrize("patch", [patch for patch in ALL if patch.task], ids=lambda patch: patch.name)
+def test_a_bug_that_costs_hidden_tests_of_other_tasks_says_why(patch):
+    task = {section.name: task.number for task in STRICT.hidden.tasks for e in task.evidence
+            for section in STRICT.hidden.sections if section.name == e.section}
+    others = {name for name in patch.hidden if task[name] not in patch.tasks | {patch.task}}
+    assert bool(others) == bool(patch.why), others
+
+
+def test_the_list_of_bugs_seen_names_patches_that_are_there():
+    rows = re.findall(r"^\| [-\d][^|]*\| [^|]+\| ([^|]+) \|$", (mutants.MUTANTS / "README.md").read_text(), re.M)
+    named = {name for row in rows if not row.startswith("none: ") for name in row.split()}
+    assert len(rows) > 60 and named <= {patch.name for patch in ALL}
 
 
 def test_a_patch_that_no_longer_applies_is_a_mistake_and_is_not_graded(tmp_path):

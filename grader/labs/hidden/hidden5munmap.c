@@ -231,7 +231,7 @@ ranges(void)
   check(heap != SBRK_ERROR, "sbrk");
   fill(heap, 9, 3 * PGSIZE);
   char *p = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE), *q = mapfile(FILE1, PGSIZE, PROT_READ, MAP_SHARED);
-  p[7] = want[7] = 'r';
+  p[7] = want[7] = p[3 * PGSIZE + 7] = want[3 * PGSIZE + 7] = 'r';
   unmap(q, PGSIZE);
   notmine(p);
   same(heap, want, 7, "munmap changed the heap");

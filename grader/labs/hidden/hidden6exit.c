@@ -127,7 +127,7 @@ many(void)
   holds(FILE1, want, BIG * PGSIZE, "60 dirty pages were not all written back at the end of the process");
 }
 
-// ---- sparse: large mappings of which a page was touched, or none
+// ---- sparse: large mappings of which two pages were touched, or none
 
 static void
 leavesparse(void)
@@ -135,7 +135,7 @@ leavesparse(void)
   char *wide = mapfile(FILE1, 64 << 20, RDWR, MAP_PRIVATE);
   char *never = mapfile(FILE1, 100 << 20, RDWR, MAP_SHARED);
 
-  wide[33 << 20] = 'w';
+  wide[(BIG - 1) * PGSIZE] = 'w';
   check(load(wide + 1) == want[1], "mapping differs from the file");
   end(never);
 }
@@ -143,9 +143,9 @@ leavesparse(void)
 static void
 sparse(void)
 {
-  newfile(4, PGSIZE);
+  newfile(4, BIG * PGSIZE);
   eachway(leavesparse, "a child with large mappings did not end as it should");
-  holds(FILE1, want, PGSIZE, "large mappings, hardly touched, changed the file");
+  holds(FILE1, want, BIG * PGSIZE, "large mappings, hardly touched, changed the file");
 }
 
 // ---- clean: what was only read is not written back over what is newer
@@ -180,7 +180,74 @@ clean(void)
   }
 }
 
-// ---- arguments: exec takes its strings from the old program's mappings
+// ---- beside: another process has the same pages mapped, which may be shared (task 8), and goes on
+
+static void
+leavebeside(void)
+{
+  char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+
+  load(p + PGSIZE);
+  store(p + way, 'b');
+  tell();
+  hear();
+  end(p);
+}
+
+static void
+stayer(void)
+{
+  char *p = mapfile(FILE1, 2 * PGSIZE, RDWR, MAP_SHARED);
+
+  load(p);
+  store(p + PGSIZE + way, 's');
+  tell();
+  hear();
+  for (int i = WAYS; i < PGSIZE; i++)
+    check(load(p + i) == want[i] && load(p + PGSIZE + i) == want[PGSIZE + i],
+          "a mapping has changed with the end of another process that had its pages");
+  unmap(p, 2 * PGSIZE);
+  exit(0);
+}
+
+// Memory that was given back by mistake gets other contents.
+static void
+churn(void)
+{
+  int size = 200 * PGSIZE;
+  char *p = sbrk(size);
+
+  check(p != SBRK_ERROR, "sbrk");
+  memset(p, 0xee, size);
+  sbrk(-size);
+}
+
+static void
+beside(void)
+{
+  newfile(8, 2 * PGSIZE);
+  for (way = 0; way < WAYS; way++) {
+    if (child() == 0)
+      stayer();
+    hear();
+    int stayin = in, stayout = out;
+    if (child() == 0)
+      leavebeside();
+    hear();
+    tell();
+    join(way == KILL || way == FAULT ? -1 : WELL, "a child beside another with the same pages did not end as it should");
+    churn();
+    in = stayin;
+    out = stayout;
+    tell();
+    join(0, "a child did not end well after another one with the same pages had");
+    want[way] = 'b';
+    want[PGSIZE + way] = 's';
+    holds(FILE1, want, 2 * PGSIZE, "what two processes stored in two pages is not in the file after one ended and one unmapped them");
+  }
+}
+
+// ---- arguments: exec takes its strings from the old program's mappings, whose pages are here
 
 // What is exec'd then.
 static int
@@ -196,8 +263,10 @@ frommapping(void)
   char *text = mapfile(FILE1, 2 * PGSIZE, PROT_READ, MAP_PRIVATE);
   char *argv[] = { text + 100, text + 200, text + 300, text + PGSIZE - 3, 0 };
 
+  load(text);
+  load(text + PGSIZE);
   exec(text + 100, argv);
-  fail("exec of a name in a page never touched");
+  fail("exec of a name in a mapping");
 }
 
 static void
@@ -244,6 +313,7 @@ static struct section all[] = {
   { "many",      "end with many mappings",     many },
   { "sparse",    "end with large mappings",    sparse },
   { "clean",     "end with clean mappings",    clean },
+  { "beside",    "end beside another owner",   beside },
   { "strings",   "exec from a mapping",        strings },
   { "end-frees", "what an end gives back",     lost },
 };
