@@ -2,7 +2,7 @@
 
     python3 -m grader.elfread '{"elf": PATH, "table": 16, "addresses": [N, ...]}'
 
-prints {"table": TEXT, "near": TEXT, "places": {"N": [FUNCTION, FILE, LINE], ...}}."""
+prints {"table": TEXT, "near": TEXT, "places": {"N": [FUNCTION, FILE, LINE], ...}, "segments": [[START, END, FLAGS], ...]}."""
 
 import json
 import posixpath
@@ -14,6 +14,7 @@ from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
 MEMORY = 1 << 30        # bytes that this process may use
+SEGMENTS = 16           # parts of a program that are told
 NESTED = 8              # how deep types are followed
 THROUGH = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type")
 RECORDS = ("DW_TAG_structure_type", "DW_TAG_union_type")
@@ -227,7 +228,8 @@ def read(request):
         if request["table"] and dwarf:
             table, near = find_table(dwarf, request["table"])
         places = {str(address): place(elf, dwarf, address) for address in request["addresses"]}
-    return {"table": table, "near": near, "places": places}
+        segments = [[s["p_vaddr"], s["p_vaddr"] + s["p_memsz"], s["p_flags"]] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+    return {"table": table, "near": near, "places": places, "segments": segments[:SEGMENTS]}
 
 
 if __name__ == "__main__":

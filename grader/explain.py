@@ -6,8 +6,16 @@ from grader import events
 from grader.transcript import Ending
 
 CAUSES = {0xc: "an instruction fetch", 0xd: "a load", 0xf: "a store"}
+FETCH = 0xc
+KINDS = {1: "MAP_SHARED", 2: "MAP_PRIVATE"}
+PROTECTIONS = {0: "PROT_NONE", 1: "read-only", 2: "PROT_WRITE alone", 3: "readable and writable", 4: "PROT_EXEC alone",
+               5: "readable and executable", 7: "readable, writable and executable"}
+EXECUTABLE, WRITABLE = 1, 2         # flags of an ELF segment
+PAGE = 4096
 KERNEL = "kernel/kernel"
-NOISE = ("panic", "backtrace")      # functions on top of every backtrace
+NOISE = ("panic", "backtrace", "kerneltrap", "kernelvec", "syscall", "exception", "usertrap")    # functions on every stack
+WAITS = "waits for a child"
+STACKS = 4                          # stacks that are told of a machine that got stuck
 SHOWN = 6                           # faults, or functions of a backtrace, that are told
 
 
@@ -28,6 +36,7 @@ class Facts:
     table: str = ""                     # the VMA table of struct proc, as declared; "": there is none
     near: str = ""                      # why there is none
     places: dict = field(default_factory=dict)      # (ELF path in the tree, address) -> (function, file, line)
+    segments: dict = field(default_factory=dict)    # ELF path in the tree -> ((start, end, flags), ...)
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,9 @@ def asked_addresses(transcripts):
 
 def panic_functions(run, facts):
     """The names of the kernel functions that a run panicked in, the innermost first."""
+    hart = panicked_hart(run)
+    if hart:
+        return [frame.function for frame in hart.frames]
     panic = events.panic(run.evidence)
     places = [facts.places.get((KERNEL, address - 1)) for address in panic.addresses] if panic else []
     return [place[0] for place in places if place]
@@ -75,14 +87,13 @@ def trouble(run, start, end, program, facts, mapped):
     said = next((at for at, line in enumerate(lines) if events.shows(line, program.fails)), len(lines))
     first = min(said, panic.at if panic else said)
     killed = [fault for fault in events.faults(lines) if fault.at <= first]
-    where = tuple(fault_place(f, program, facts, mapped) for f in killed[:SHOWN])
+    where = tuple(fault_place(f, run, program, facts, mapped) for f in killed[:SHOWN])
     if first == said < len(lines):
         return Trouble(f"{run.program} reports a failure", lines[said].strip(), where)
-    where += panic_places(panic, facts)
     if panic:
-        return Trouble("the kernel panicked", panic.line, where)
+        return Trouble("the kernel panicked" + missing(run), panic.line, where + (panicked_places(run) or panic_places(panic, facts)))
     if stopped(run):
-        return Trouble(f"{run.ending.value}: {run.why}", last_line(lines), where)
+        return Trouble(f"{run.ending.value}: {run.why}{idleness(run)}{missing(run)}", last_line(lines), where + stuck_places(run))
     if killed:
         return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)
@@ -98,20 +109,117 @@ def last_line(lines):
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def fault_words(fault, mapped):
-    """A fault in words."""
+# Faults.
+
+def fault_words(fault, mapped, scene=None, segments=()):
+    """A fault in words: what was done, at which address, and what is there as far as the Scene and the program's segments tell."""
     cause = CAUSES.get(fault.cause, f"exception 0x{fault.cause:x}")
     if mapped[0] <= fault.address < mapped[1]:
-        return f"{cause} faulted at 0x{fault.address:x}, in the range of mappings"
-    if fault.address < 4096:
-        return f"{cause} faulted at 0x{fault.address:x}, near address 0"
-    return f"{cause} faulted at 0x{fault.address:x}, outside the range of mappings"
+        there = mapping_words(fault.address, scene.mappings) if scene and scene.mappings is not None else ""
+        return f"{cause} at 0x{fault.address:x}, in the range of mappings" + (f": {there}" if there else "")
+    if fault.address < PAGE and fault.cause != FETCH:
+        return f"{cause} at 0x{fault.address:x}, near address 0: a null pointer"
+    there = memory_words(fault.address, segments, scene.size if scene else None)
+    return f"{cause} at 0x{fault.address:x}, outside the range of mappings" + (f": {there}" if there else "")
 
 
-def fault_place(fault, program, facts, mapped):
+def mapping_words(address, mappings):
+    """Where an address lies among mappings (a tuple, in order of address)."""
+    if not mappings:
+        return "the process has no mapping"
+    inside = next((m for m in mappings if m.start <= address < m.end), None)
+    if inside:
+        page, pages = (address - inside.start) // PAGE + 1, (inside.end - inside.start + PAGE - 1) // PAGE
+        return f"page {page} of {pages} of {described(inside)}"
+    below = next((m for m in reversed(mappings) if m.end <= address), None)
+    above = next((m for m in mappings if m.start > address), None)
+    if below and above:
+        return f"between the mappings {span(below)} and {span(above)}"
+    if above:
+        return f"below the first mapping, {span(above)}"
+    behind = "the first byte" if address == below.end else f"{address - below.end + 1} bytes"
+    return f"{behind} behind the end of the last mapping, {span(below)}"
+
+
+def span(mapping):
+    """The addresses of a mapping."""
+    return f"0x{mapping.start:x}..0x{mapping.end:x}"
+
+
+def described(mapping):
+    """A mapping, with what is known of it."""
+    facts = [] if mapping.inode is None else [f"file inode {mapping.inode}"]
+    facts += [KINDS[mapping.flags]] if mapping.flags in KINDS else []
+    facts += [] if mapping.prot is None else [PROTECTIONS.get(mapping.prot, f"prot {mapping.prot}")]
+    return f"the mapping {span(mapping)}" + (f" ({', '.join(facts)})" if facts else "")
+
+
+def memory_words(address, segments, size):
+    """What an address below the mappings is: of the program's segments ((start, end, flags), ...), the stack, or the heap up to size (None: unknown)."""
+    for start, end, flags in segments:
+        if start <= address < end:
+            return "the program's code" if flags & EXECUTABLE else "the program's data" if flags & WRITABLE else "the program's constants"
+    top = max((-(-end // PAGE) * PAGE for _, end, _ in segments), default=None)
+    if top is None or address < top:
+        return ""
+    if address < top + PAGE:
+        return "the guard page below the stack, which has overflowed"
+    if size is None:
+        return "the stack, the heap, or behind it"
+    return "the stack or the heap" if address < size else f"behind the end of the heap, 0x{size:x}"
+
+
+def fault_place(fault, run, program, facts, mapped):
     """The Place of the instruction that faulted."""
-    function, file, line = facts.places.get((user_elf(program.name), fault.pc), ("", "", 0))
-    return Place(f"pid {fault.pid}: {fault_words(fault, mapped)}", function, file, line)
+    elf = user_elf(program.name)
+    function, file, line = facts.places.get((elf, fault.pc), ("", "", 0))
+    scene = next((scene for scene in run.scenes if scene.pc == fault.pc), None)
+    return Place(f"pid {fault.pid} was killed: {fault_words(fault, mapped, scene, facts.segments.get(elf, ()))}", function, file, line)
+
+
+# Panics and hangs.
+
+def idleness(run):
+    """A word on a hung run whose harts all had nothing to do, whatever it spent its time on."""
+    harts = run.postmortem.harts if run.postmortem else ()
+    return "; no process could run" if harts and all(hart.idle for hart in harts) and run.ending is Ending.HUNG_BUSY else ""
+
+
+def missing(run):
+    """Why nothing more is known of a run that got stuck, as the end of a sentence, or ""."""
+    return f" ({run.postmortem.note})" if run.postmortem and run.postmortem.note else ""
+
+
+def panicked_hart(run):
+    """The Stack of the hart that panicked, as gdb saw it, or None."""
+    return next((hart for hart in (run.postmortem.harts if run.postmortem else ())
+                 if any(frame.function == "panic" for frame in hart.frames)), None)
+
+
+def panicked_places(run):
+    """The Places of a panic, as gdb saw the hart's stack, the innermost first."""
+    hart = panicked_hart(run)
+    return stack_places(hart.frames, f"{hart.who}, the panic") if hart else ()
+
+
+def stuck_places(run):
+    """The Places that tell why a run got stuck: the stacks of harts and processes that had something to do, those that wait for a lock first."""
+    found = run.postmortem
+    stacks = [s for s in found.harts + found.processes if not (s.idle or is_bystander(s))] if found else []
+    stacks.sort(key=lambda stack: (" lock " not in stack.doing, stack.doing == WAITS))
+    return tuple(place for stack in stacks[:STACKS] for place in stack_places(stack.frames, f"{stack.who} {stack.doing}"))
+
+
+def is_bystander(stack):
+    """Whether a stack is of init or the shell, which only wait."""
+    return stack.who in ("pid 1 init", "pid 2 sh") and " lock " not in stack.doing
+
+
+def stack_places(frames, what):
+    """The Places of a stack, without the functions that are on every one; the innermost is what, the others called it."""
+    telling = [f for f in frames if f.function not in NOISE and not f.file.endswith((".h", ".S"))]
+    places = [Place("called from" if n else what, f.function, f.file, f.line) for n, f in enumerate(telling)]
+    return tuple(places[:SHOWN]) or (Place(what, "", "", 0),)
 
 
 def panic_places(panic, facts):

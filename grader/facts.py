@@ -37,6 +37,8 @@ def gather(build, transcripts, box=sandbox.OPEN):
 
 def ask(elf, table, addresses, box):
     """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
+    if not elf.exists():
+        return {}
     request = json.dumps({"elf": str(elf.resolve()), "table": table, "addresses": sorted(addresses)})
     result = sandbox.run([sys.executable, "-I", str(READER), request], elf.resolve().parent, LIMITS, box, read=(READER,))
     if result.status != 0 or result.cut:

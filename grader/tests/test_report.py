@@ -48,7 +48,7 @@ def test_every_task_is_in_the_table_with_its_points():
 def test_a_lost_task_tells_line_place_meaning_page_and_command():
     page = " ".join(shown(grade(3)).split())
     assert "usertrap(): unexpected scause 0xd pid=3 sepc=0x5c stval=0x40000000" in page
-    assert "a load faulted at 0x40000000, in the range of mappings: user/mmaptest.c:61 in check" in page
+    assert "pid 3 was killed: a load at 0x40000000, in the range of mappings: user/mmaptest.c:61 in check" in page
     assert "vmfault did not make the page present" in page
     assert "docs/task4.md" in page and "make run PROG=mmaptest" in page
 
