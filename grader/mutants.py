@@ -142,7 +142,7 @@ def lay(patch, files, target):
         (target / name).write_bytes(content)
     command = [sandbox.need("patch", "patch"), "-p1", "--fuzz=0", "--batch", "--no-backup-if-mismatch", "-i", patch.path.resolve()]
     result = subprocess.run(command, cwd=target, capture_output=True, text=True)
-    return "" if result.returncode == 0 else "does not apply to solution/: " + " ".join(result.stdout.split())
+    return "" if result.returncode == 0 else "the patch does not apply: " + " ".join(result.stdout.split())
 
 
 # Grading.
@@ -151,10 +151,21 @@ def judge_all(patches, rubric, work, jobs):
     """The Verdicts on patches, so many at a time, each worker in a tree of its own; progress is shown."""
     work.mkdir(parents=True, exist_ok=True)
     files = tree.read(SOLUTION)
+    use_ccache(work)
+
+    def one(patch, home):
+        verdict = judge(patch, files, rubric, home)
+        save(verdict, home, work)
+        return verdict
+
+    return in_homes(patches, work, jobs, one)
+
+
+def in_homes(patches, work, jobs, do):
+    """What do(patch, home) returns for each patch, so many at a time, each with a directory below work; progress is shown."""
     homes = queue.SimpleQueue()
     for number in range(jobs):
         homes.put(work / f"worker{number}")
-    use_ccache(work)
     with shown(len(patches)) as progress, ThreadPoolExecutor(jobs) as pool:
         task = progress.add_task("", total=len(patches))
 
@@ -162,12 +173,11 @@ def judge_all(patches, rubric, work, jobs):
             progress.update(task, description=patch.name)
             home = homes.get()
             try:
-                verdict = judge(patch, files, rubric, home)
-                save(verdict, home, work)
+                result = do(patch, home)
             finally:
                 homes.put(home)
             progress.advance(task)
-            return verdict
+            return result
 
         try:
             return list(pool.map(one, patches))
