@@ -7,6 +7,7 @@
 #   make test                           test the kit: kernel, grader, stages, handout
 #   make stages                         grade every stage of the solution
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
+#   make forgeries [NAME=patch]         grade trees that cheat: does one get a point that its code did not earn?
 #   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
 #   make bench                          measure
@@ -23,7 +24,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run test stages mutants flake handout bench coverage clean
+.PHONY: setup grade run test stages mutants forgeries flake handout bench coverage clean
 
 setup:
 	@sh grader/setup.sh
@@ -42,6 +43,9 @@ stages:
 
 mutants:
 	@$(PYTHON) -m grader mutants $(NAME)
+
+forgeries:
+	@$(PYTHON) -m grader forgeries $(NAME)
 
 flake:
 	@$(PYTHON) -m grader flake $(if $(RUNS),--runs $(RUNS)) $(if $(STRICT),--strict)

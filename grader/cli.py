@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, flake, handout, hidden, lab, machine, mutants, seal, stages, tree
+from . import CouldNotGrade, bench, coverage, flake, forgeries, handout, hidden, lab, machine, mutants, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .report import json, text
 from .transcript import Ending
@@ -52,6 +52,7 @@ def parser():
     one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
     stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
     mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
+    forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
     flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
