@@ -8,7 +8,8 @@ import pytest
 from .conftest import KIT
 
 TOOLS = ("sh", "id", "test", "env", "cat")
-NEEDED = ("make", "git", "perl", "cc", "riscv64-unknown-elf-gcc", "qemu-system-riscv64", "gdb-multiarch", "unifdef", "python3")
+NEEDED = ("make", "git", "perl", "cc", "riscv64-unknown-elf-gcc", "qemu-system-riscv64", "gdb-multiarch", "bwrap",
+          "ccache", "unifdef", "python3")
 CACHE = """#!/bin/sh
 test -e {lists}
 """
