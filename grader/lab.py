@@ -34,6 +34,7 @@ class Section:
     title: str                  # the line that it starts with; with ": OK" behind, the line that it ends with
     alone: bool = False         # the program runs it only where it is named
     budget: float = 0.0         # CPU seconds that a run of it alone may use; 0: as many as the program
+    outside: bool = False       # what it did is looked at from outside too: oracle.py knows its name
 
     @property
     def command(self):
@@ -175,6 +176,10 @@ class Lab:
         """The CPU seconds that a run of command may use."""
         section = next((s for s in self.sections if s.command == command), None)
         return section.budget if section and section.budget else self.program_named(command.split()[0]).budget
+
+    def outside(self, command):
+        """Whether what a run of command did is looked at from outside too."""
+        return any(s.outside for s in self.sections if s.program == command.split()[0])
 
     def narrow(self, task=None, sections=()):
         """The part of the lab that is one task, or the named sections.

@@ -205,10 +205,16 @@ def find_section(case, section):
         begin = start or 0
         end = next((at for at, line in enumerate(lines) if at > begin and is_title(case.lab, section, line)), len(lines))
         if start is not None and any(events.shows(line, section.passed) for line in lines[begin:end]):
-            return SEEN
+            return seen_outside(run, section)
         if best is None:
             best = Finding(False, doubted(run, section.passed, troubled(case, run, begin, end, f"no line `{section.passed}`")))
     return best or Finding(None, explain.Trouble(f"{section.command} was not run"))
+
+
+def seen_outside(run, section):
+    """The Finding for a section of which a run's console says that it passed."""
+    why = dict(run.outside).get(section.name, "nobody has looked at it") if section.outside else ""
+    return Finding(False, explain.Trouble(f"seen from outside the machine, {why}")) if why else SEEN
 
 
 def is_title(lab, section, line):
