@@ -9,7 +9,7 @@ from elftools.elf.elffile import ELFFile
 
 from . import events
 
-SEAL = re.compile(r"~([0-9a-f]{1,8})" + r"\.([0-9a-f]{1,16})" * 4 + r"\.([0-9a-f]{1,16})~")
+SEAL = re.compile(r"~([0-9a-f]{1,16})" + r"\.([0-9a-f]{1,16})" * 6 + "~")
 ECHO = "echo"                   # what ends each run; its seal vouches for the status alone
 LIE = "wait: pid "              # what status.c prints of a status that was made up
 WORD = (1 << 64) - 1
@@ -40,7 +40,7 @@ class Said:
 
     program: str
     pid: int
-    number: int                         # of the lines that the process has printed
+    calls: int                          # of the program's own functions before it
     text: str
 
 
@@ -60,15 +60,15 @@ def mixed(mark, words):
 
 
 def mark_of(key, program, says, text):
-    """The mark of a seal that says five numbers of a text (str), by a Program."""
+    """The mark of a seal that says some numbers of a text (str), by a Program."""
     low, high = key & WORD, key >> 64
     mark = mixed(mix(mix(low, program.image), program.code), says)
     return mix(mixed(mark, text.encode("ascii", "replace")), high)
 
 
-def write(key, program, pid, number, site, inside, text):
+def write(key, program, pid, number, site, inside, calls, text):
     """The seal of a text, as the program itself would write it."""
-    says = (pid, number, len(text), site, inside)
+    says = (pid, number, len(text), site, inside, calls)
     return "~" + ".".join(f"{value:x}" for value in (*says, mark_of(key, program, says, text))) + "~"
 
 
@@ -128,7 +128,7 @@ def said(book, name, line, known=()):
     found = []
     for seal in SEAL.finditer(line):
         *says, mark = (int(field, 16) for field in seal.groups())
-        pid, number, length, site, inside = says
+        pid, _, length, site, inside, calls = says
         near = {line[seal.end():seal.end() + length], line[max(0, seal.start() - length):seal.start()]}
         for author in (name, ECHO):
             program = book.programs.get(author)
@@ -138,8 +138,8 @@ def said(book, name, line, known=()):
             if author == ECHO:
                 texts |= {str(status) for status in range(-1, 256) if len(str(status)) == length}
             text = next((text for text in texts if mark_of(book.key, program, says, text) == mark), None)
-            if text is not None and (author, pid, number) not in [(s.program, s.pid, s.number) for s in found]:
-                found.append(Said(author, pid, number, text))
+            if text is not None and Said(author, pid, calls, text) not in found:
+                found.append(Said(author, pid, calls, text))
     return found
 
 
@@ -156,37 +156,61 @@ def texts_of(lab):
 
 
 def read(transcript, lab, book):
-    """The Transcript without seals, and without lines that the program of the run does not vouch for but that are evidence.
+    """The Transcript without seals, and without lines that are evidence where the program of the run does not vouch for them.
 
-    What was taken out is in its `doubts`: (line, why) pairs. Nothing that the program says after it has reported a failure
-    is evidence either."""
+    What was taken out is in its `doubts`: (line, why) pairs. What the program says after it has reported a failure is no
+    evidence either, nor the end of a section in which nothing was called."""
     name = transcript.program.split()[0]
-    known, fails = texts_of(lab), lab.program_named(name).fails
-    lines, doubts, failed, ended = list(transcript.lines), [], False, False
+    known, reader = texts_of(lab), Reader(lab, name)
+    lines, ended = list(transcript.lines), False
     for at in range(transcript.first, len(lines)):
         vouched = said(book, name, lines[at], known)
-        own = [s.text for s in vouched if s.program == name]
-        ended = ended or any(s.program == ECHO for s in vouched)
-        line = stripped(lines[at])
+        ended = ended or any(one.program == ECHO for one in vouched)
+        lines[at] = reader.line(stripped(lines[at]), [one for one in vouched if one.program == name], known)
+    if transcript.status is not None and not ended:
+        reader.doubts.append(("", f"the end of {name} was told by something other than the shell's echo"))
+    checked = replace(transcript, lines=tuple(lines), doubts=tuple(reader.doubts))
+    return with_traps(checked, book.programs[name]) if transcript.traps else checked
+
+
+class Reader:
+    """Goes through the lines of one run, and keeps in mind what was said before."""
+
+    def __init__(self, lab, name):
+        self.name, self.fails = name, lab.program_named(name).fails
+        self.titles = {section.passed: section.title for section in lab.sections if section.program == name}
+        self.begun = {}             # calls before the title of a section was printed, by pid and title
+        self.failed = False
+        self.doubts = []            # (line, why) pairs
+
+    def line(self, line, vouched, known):
+        """What remains of a line (without seals) in which the program vouches for some texts."""
         rest = line
-        for text in own:
-            rest = rest.replace(text, "", 1)
-        if any(text.startswith(LIE) for text in own):
-            doubts.append((line.strip(), f"the kernel told {name} of a status that a process did not end with"))
+        for one in vouched:
+            rest = rest.replace(one.text, "", 1)
+        good = [one.text for one in vouched if self.good(one, known)]
         foreign = shown(rest, known)
         if foreign:
-            doubts.append((line.strip(), f"the line `{foreign}` was printed, but not by {name}"))
-        late = failed and next((shown(text, known) for text in own if shown(text, known) and not events.shows(text, fails)), "")
-        if late:
-            doubts.append((line.strip(), f"the line `{late}` was printed after {name} had reported a failure"))
-        if foreign or late or any(text not in line for text in own):
-            line = " ".join(() if late else own)
-        failed = failed or any(events.shows(text, fails) for text in own)
-        lines[at] = line
-    if transcript.status is not None and not ended:
-        doubts.append(("", f"the end of {name} was told by something other than the shell's echo"))
-    checked = replace(transcript, lines=tuple(lines), doubts=tuple(doubts))
-    return with_traps(checked, book.programs[name]) if transcript.traps else checked
+            self.doubts.append((line.strip(), f"the line `{foreign}` was printed, but not by {self.name}"))
+        clean = len(good) == len(vouched) and not foreign and all(text in line for text in good)
+        return line if clean else " ".join(good)
+
+    def good(self, one, known):
+        """Whether something that the program said (a Said) may be evidence, as far as what was before it goes."""
+        text, why = one.text, ""
+        title = self.titles.get(text)
+        if text.startswith(LIE):
+            why = f"the kernel told {self.name} of a status that a process did not end with"
+        elif events.shows(text, self.fails):
+            self.failed = True
+        elif self.failed and shown(text, known):
+            why = f"the line `{text}` was printed after {self.name} had reported a failure"
+        elif title and self.begun.get((one.pid, title), one.calls) == one.calls:
+            why = f"the line `{text}` was printed, but {self.name} was led past what it tests"
+        self.begun[one.pid, text] = one.calls
+        if why:
+            self.doubts.append((text, why))
+        return not why
 
 
 def with_traps(transcript, program):

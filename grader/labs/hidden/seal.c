@@ -1,9 +1,10 @@
 // seal.c - vouches for what a test program prints: each line stands between two seals that only this program can make.
 //
-// A seal is ~PID.N.LENGTH.SITE.INSIDE.MARK~, in hexadecimal: the process, how many lines it has printed, the length of the
-// line, the place that called printf, and the function that the program is in. The mark is made from a key of this build,
-// from these, from the line, and from the program's code and constants as they lie in memory. So who has changed the code, or
-// does not have it, makes no right mark; and a program that was led out of a function without its return can be told.
+// A seal is ~PID.N.LENGTH.SITE.INSIDE.CALLS.MARK~, in hexadecimal: the process, how many lines it has printed, the length of
+// the line, the place that called printf, the function that the program is in, and how many calls of its functions there were.
+// The mark is made from a key of this build, from these, from the line, and from the program's code and constants as they lie
+// in memory. So who has changed the code, or does not have it, makes no right mark; and a program that was led past a call, or
+// out of a function without its return, can be told.
 // ../../seal.py reads them.
 #include "kernel/types.h"
 #include "user/user.h"
@@ -11,7 +12,8 @@
 #include <stdarg.h>
 
 #define LONGEST 300             // bytes of a line that is sealed
-#define SEAL    96              // bytes that a seal takes at most
+#define FIELDS  6               // numbers in a seal, before the mark
+#define SEAL    112             // bytes that a seal takes at most
 #define DEEPEST 64              // calls, one in another, that are followed
 
 // From seal.ld.
@@ -24,6 +26,7 @@ static uint64 printed;          // lines
 static uint64 site;             // where printf was called
 static uint64 called[DEEPEST];  // the functions that the program is in
 static uint64 depth;
+static uint64 calls;            // of the program's own functions, so far
 static int    led;              // out of one, without its return
 
 // ---- marks
@@ -66,6 +69,7 @@ __cyg_profile_func_enter(void *function, void *from)
   if (depth < DEEPEST)
     called[depth] = (uint64)function;
   depth++;
+  calls++;
 }
 
 void
@@ -100,11 +104,11 @@ puthex(char *p, uint64 value)
 static char *
 seal(char *p, const char *text, uint64 n)
 {
-  uint64 says[] = { getpid(), printed, n, site, inside() };
-  uint64 mark = mixwords(mix(mix(RUNKEY0, image), code()), says, says + 5);
+  uint64 says[] = { getpid(), printed, n, site, inside(), calls };
+  uint64 mark = mixwords(mix(mix(RUNKEY0, image), code()), says, says + FIELDS);
 
   *p++ = '~';
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < FIELDS; i++) {
     p = puthex(p, says[i]);
     *p++ = '.';
   }
