@@ -2,11 +2,10 @@
 
 import re
 import shutil
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import CouldNotGrade, carry, sandbox
+from . import CouldNotGrade, carry, diskread, sandbox
 from .tree import UNFINISHED
 
 COMPILERS = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc")
@@ -19,12 +18,6 @@ LINKER = re.compile(r"^(?:\S*ld: )?(?:\S+\.o:)?(?P<where>[^\s:(]+(?::\d+)?):(?:\
 EITHER = re.compile(r"^(?P<what>(?:cc1|\S*ld): (?!warning|.* in function).*)$", re.M)
 MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
 MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?!\[)(?P<what>.*?)(?:\.  Stop\.)?$", re.M)
-
-LARGEST = 64 << 20              # bytes of a disk image
-BLOCK = 1024
-MAGIC = 0x10203040              # of an xv6 super block, which is block 1
-DINODE = struct.Struct("<hhhhI13I")
-DIRENT = struct.Struct("<H14s")
 
 
 @dataclass(frozen=True)
@@ -104,21 +97,7 @@ def first_error(log):
 
 def root_directory(image):
     """The names in the root directory of a disk image, and "" - or no names, and what is wrong with the image."""
-    if image.stat().st_size > LARGEST:
-        return frozenset(), f"it is larger than {LARGEST >> 20} MiB"
-    content = image.read_bytes()
     try:
-        magic, _, _, inodes, _, _, start, _ = struct.unpack_from("<8I", content, BLOCK)
-        if magic != MAGIC:
-            return frozenset(), f"block 1 has the magic number {magic:#x}, not {MAGIC:#x}"
-        kind, _, _, _, size, *blocks = DINODE.unpack_from(content, start * BLOCK + DINODE.size)
-        if kind != 1 or inodes < 2:
-            return frozenset(), "inode 1 is no directory"
-        indirect = blocks.pop()
-        if indirect:
-            blocks += struct.unpack_from("<256I", content, indirect * BLOCK)
-        listing = b"".join(content[block * BLOCK:(block + 1) * BLOCK] for block in blocks if block)[:size]
-    except struct.error:
-        return frozenset(), f"it is cut off ({len(content)} bytes)"
-    entries = DIRENT.iter_unpack(listing[:len(listing) // DIRENT.size * DIRENT.size])
-    return frozenset(name.rstrip(b"\0").decode(errors="replace") for number, name in entries if number), ""
+        return frozenset(name.decode(errors="replace") for name in diskread.read(image).names()), ""
+    except diskread.DiskError as error:
+        return frozenset(), str(error)

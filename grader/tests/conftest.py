@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import build, tree
+from grader import build, diskread, tree
 from grader.machine import Machine
 
 KIT = Path(__file__).resolve().parent.parent.parent
@@ -70,8 +70,8 @@ def disk_image(names):
     """The bytes of a disk image whose root directory has these names, and nothing behind them."""
     entries = b"".join(struct.pack("<H14s", number + 2, name.encode()) for number, name in enumerate(names))
     inode = struct.pack("<hhhhI13I", 1, 0, 0, 1, len(entries), 4, *[0] * 12)
-    blocks = [b"", struct.pack("<8I", build.MAGIC, 5, 1, 16, 0, 2, 2, 3), bytes(64) + inode, b"", entries]
-    return b"".join(block.ljust(build.BLOCK, b"\0") for block in blocks)
+    blocks = [b"", struct.pack("<8I", diskread.MAGIC, 5, 1, 16, 0, 2, 2, 3), bytes(64) + inode, b"", entries]
+    return b"".join(block.ljust(diskread.BLOCK, b"\0") for block in blocks)
 
 
 @pytest.fixture
