@@ -4,6 +4,7 @@
 #   make grade [SUBMISSION=path]        grade a tree (default: solution/); TASK=5 or GRADEFLAGS="fork exit" for a part;
 #                                       STRICT=1: with the hidden tests
 #   make run PROG="usertests -q"        boot a tree, run one program; STRICT=1: from a disk with the hidden tests
+#   make gdb PROG="mmaptest fork"       the same in gdb, which stops where the kernel panics or kills the program
 #   make test                           test the kit: kernel, grader, stages, handout
 #   make stages                         grade every stage of the solution
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
@@ -24,7 +25,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run test stages mutants forgeries flake handout bench coverage clean
+.PHONY: setup grade run gdb test stages mutants forgeries flake handout bench coverage clean
 
 setup:
 	@sh grader/setup.sh
@@ -34,6 +35,9 @@ grade:
 
 run:
 	@$(PYTHON) -m grader run --submission "$(SUBMISSION)" $(if $(STRICT),--strict) -- "$$PROG"
+
+gdb:
+	@$(PYTHON) -m grader gdb --submission "$(SUBMISSION)" $(if $(STRICT),--strict) -- "$$PROG"
 
 test:
 	@$(PYTHON) -m pytest grader/tests $(TESTFLAGS)

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, flake, forgeries, handout, hidden, lab, machine, mutants, seal, stages, tree
+from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, mutants, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .report import json, text
 from .transcript import Ending
@@ -46,10 +46,11 @@ def parser():
     grade.add_argument("--strict", action="store_true", help="run the hidden tests too (instructors' copy only)")
     grade.add_argument("--format", choices=("text", "json"), default="text")
     grade.add_argument("section", nargs="*", help="run and grade these sections of mmaptest alone")
-    one = add("run", run_command, "boot a tree, run one program, show what it prints")
-    one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
-    one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
-    one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
+    for one in (add("run", run_command, "boot a tree, run one program, show what it prints"),
+                add("gdb", gdb_command, "boot a tree, run one program, stop in gdb where the kernel panics or kills it")):
+        one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+        one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
+        one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
     stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
     mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
     forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
@@ -77,24 +78,38 @@ def grade_command(options):
 def run_command(options):
     """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs, unless
     strict asks for the hidden tests' disk."""
-    program = " ".join(options.program).strip()
-    if not program:
-        raise CouldNotGrade('say which program to run: make run PROG="usertests -q"')
     work = WORK / "run"
     with sole_user(work):
-        protected = lab.load(strict=True).protected if options.strict else ()
-        built = compile_tree(tree.prepare(options.submission, work / "tree", protected, OFFICIAL).path, work)
-        if not built.ok:
-            raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
-        if options.strict:
-            built = hidden.build(built, work / "hidden")
-        run = machine.run(machine.Machine(built.kernel, built.image), program, RUN_BUDGET, RUN_IDLE,
+        program, guest = asked_machine(options, work)
+        run = machine.run(guest, program, RUN_BUDGET, RUN_IDLE,
                           transcript_path(work, program), lambda line: print(seal.stripped(line), flush=True))
     for line in () if run.booted else run.lines:
         print(line)
     well = run.ending is Ending.DONE or run.booted and run.ending is Ending.DIED and run.status == 0
     print(f"-- {run.program}: {run.ending.value}: {run.why} ({run.path})", file=sys.stderr)
     return 0 if well else 1
+
+
+def asked_machine(options, work):
+    """The program that `run` or `gdb` is asked for, and the Machine for it, built below work (a Path). Raises CouldNotGrade."""
+    program = " ".join(options.program).strip()
+    if not program:
+        raise CouldNotGrade('say which program to run, such as PROG="usertests -q"')
+    protected = lab.load(strict=True).protected if options.strict else ()
+    built = compile_tree(tree.prepare(options.submission, work / "tree", protected, OFFICIAL).path, work)
+    if not built.ok:
+        raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
+    if options.strict:
+        built = hidden.build(built, work / "hidden")
+    return program, machine.Machine(built.kernel, built.image, user=built.tree / "user")
+
+
+def gdb_command(options):
+    """`gdb`: one program, under gdb."""
+    work = WORK / "gdb"
+    with sole_user(work):
+        program, guest = asked_machine(options, work)
+        return debug.main(guest, program)
 
 
 def coverage_command(options):

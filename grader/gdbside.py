@@ -1,7 +1,8 @@
-"""Runs inside gdb, attached to a machine: tells as JSON what each hart and each process is about, or what memory those have that are killed.
+"""Runs inside gdb, attached to a machine: tells what its harts and processes are about, or stops it where something goes wrong.
 
-grader/postmortem.py starts it, with REQUEST set: {"mark", "kernel", "socket", "programs", "program", "kills"}. The
-answers are lines behind the mark. kills is how many killed processes to tell of; 0: the machine is stuck.
+REQUEST is {"mark", "kernel", "socket", "programs", "program", "kills"}. grader/postmortem.py reads the answers, lines of
+JSON behind the mark; kills is how many killed processes to tell of; 0: the machine is stuck. Where kills is None, gdb is
+for a person (grader/debug.py): it is left attached, with breakpoints.
 """
 
 import json
@@ -22,8 +23,8 @@ NUMBERS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_ENUM, gdb.TYPE_C
 TRAMPOLINE = (1 << 38) - 4096
 SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
 KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError)
-SETTINGS = ["confirm off", "pagination off", "width 0", "architecture riscv:rv64", "stack-cache off", "code-cache off",
-            "remotetimeout 10", "source open off", "debuginfod enabled off"]
+SETTINGS = ["confirm off", "architecture riscv:rv64", "remotetimeout 10",      # the first three where a person looks, too
+            "pagination off", "width 0", "stack-cache off", "code-cache off", "source open off", "debuginfod enabled off"]
 
 
 def attempt(call, default=None):
@@ -320,13 +321,22 @@ def look():
 def scenes(most):
     """What memory the first processes have that the kernel says it kills, as dicts: one after the other, as it happens."""
     told = addresses_of(b"usertrap(): unexpected scause")
-    stop = gdb.Breakpoint("*" + str(int(gdb.parse_and_eval("(unsigned long)&printf"))))
+    stop = gdb.Breakpoint(printf())
     stop.condition = " || ".join(f"$a0 == {address}" for address in told)
     for _ in range(most if told else 0):
         gdb.execute("continue", to_string=True)
-        hart = gdb.selected_thread().num - 1
-        process = variable("cpus")[hart]["proc"].dereference()
+        process = current_process()
         yield {"pc": int(process["trapframe"]["epc"]), "size": number(process, "sz"), "vmas": attempt(lambda: vmas(process))}
+
+
+def printf():
+    """Where the kernel's printf begins, as breakpoints want it."""
+    return "*" + str(int(gdb.parse_and_eval("(unsigned long)&printf")))
+
+
+def current_process():
+    """The process that the selected hart runs."""
+    return variable("cpus")[gdb.selected_thread().num - 1]["proc"].dereference()
 
 
 def addresses_of(text):
@@ -377,13 +387,43 @@ def load_program(names):
         attempt(lambda: gdb.execute(f"add-symbol-file {json.dumps(elf)}", to_string=True))
 
 
+class Kill(gdb.Breakpoint):
+    """Stops where the kernel prints that it kills a process, and says where in its program that is."""
+
+    def __init__(self):
+        super().__init__(printf())
+        self.told = addresses_of(b"usertrap(): unexpected scause")
+        self.commands = "up"
+
+    def stop(self):
+        if register("a0") not in self.told:
+            return False
+        process = current_process()
+        pc = int(process["trapframe"]["epc"])
+        line, code = gdb.find_pc_line(pc), gdb.block_for_pc(pc)
+        while code and not code.function:
+            code = code.superblock
+        place = f": {line.symtab.filename}:{line.line} in {code.function}" if line.symtab and code else ""
+        print(f"\nThe kernel kills pid {number(process, 'pid')} {words(process, 'name')}, at {pc:#x}{place}")
+        return True
+
+
+def prepare():
+    """Set the breakpoints for a person, and load the program's symbols."""
+    gdb.execute("break panic", to_string=True)
+    attempt(Kill)
+    load_program({PROGRAM})
+
+
 def answer(request):
     """Attach, look, print."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    for setting in SETTINGS:
+    for setting in SETTINGS if request["kills"] is not None else SETTINGS[:3]:
         attempt(lambda: gdb.execute(f"set {setting}", to_string=True))
     gdb.execute(f"file {json.dumps(request['kernel'])}", to_string=True)
     gdb.execute(f"target remote {request['socket']}", to_string=True)
+    if request["kills"] is None:
+        return prepare()
     for told in scenes(request["kills"]) if request["kills"] else [look()]:
         print(f"\n{request['mark']} {json.dumps(told)}", flush=True)
 

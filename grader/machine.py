@@ -60,7 +60,7 @@ class Machine:
     @property
     def programs(self):
         """The directory of the user programs' ELF files."""
-        return self.user or self.kernel.resolve().parent.parent / "user"
+        return (self.user or self.kernel.resolve().parent.parent / "user").resolve()
 
 
 def command(machine, disk):
@@ -90,9 +90,14 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
     if not kills or not postmortem.able():
         return transcript
     killings = postmortem.Killings(machine, program, kills)
-    waiting = replace(machine, options=(*machine.options, "-S"))        # until gdb lets it go
+    waiting = held(machine)
     run_once(waiting, program, budget, budget, None, None, stop, killings, autopsy=False)
     return replace(transcript, scenes=killings.scenes())
+
+
+def held(machine):
+    """The Machine that does not start before gdb lets it go."""
+    return replace(machine, options=(*machine.options, "-S"), traps=False)
 
 
 def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=True):
@@ -139,6 +144,20 @@ def listening(path):
             yield path, inherited
         finally:
             os.close(inherited)
+
+
+@contextmanager
+def powered(machine):
+    """A Guest on a copy of the machine's disk, and the path of its gdb stub's socket, in a context."""
+    sandbox.need(QEMU, "qemu-system-misc")
+    with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
+        disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
+        with listening(Path(place, "gdb.sock")) as (path, stub):
+            guest = Guest([*command(machine, disk), *gdb_words(stub)], None, (stub,))
+        try:
+            yield guest, path
+        finally:
+            guest.close()
 
 
 def gdb_words(stub):
