@@ -5,7 +5,6 @@ import re
 from grader.score import Outcome
 
 PROGRAM = re.compile(r'PROG=(?:"([^"]*)"|(\S+))')
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
 def name(task):
@@ -31,7 +30,7 @@ def signed(value):
 
 def visible(text):
     """Text of a submission in which what can't be seen, or turns its order around, stands as [U+202E]."""
-    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else f"[U+{ord(c):04X}]" for c in text)
 
 
 def result(task):
@@ -88,8 +87,8 @@ def run_of(runs, command):
     """The Run that a command such as `make run PROG="mmaptest fork"` would show again, or None."""
     found = PROGRAM.search(command)
     program = (found[1] or found[2]) if found else ""
-    same = [run for run in runs if run.program == program]
-    return next(iter(same or [run for run in runs if program and run.program.split()[:1] == program.split()[:1]]), None)
+    mine = [run for run in runs if program and run.program.split()[:1] == program.split()[:1]]
+    return min(mine, key=lambda run: (run.program != program, " " in run.program), default=None)
 
 
 def seconds(grade):

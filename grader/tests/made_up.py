@@ -76,3 +76,44 @@ def evil():
     harmful = syn.run("mmaptest", ["test basic mmap", f"mmaptest failure: {EVIL}, pid=3"], Ending.FAILED)
     runs = [harmful if run.program == "mmaptest" else run for run in syn.stage_runs(3)]
     return replace(grade(3, runs), submission=EVIL)
+
+
+# A class.
+
+NAMES = ("ada", "bea", "carl", "dora", "emil", "fred", "gina", "hugo", "ines", "jan", "kim", "lena")
+DIFF = """--- a/kernel/mmap.c\t1970-01-01
++++ b/kernel/mmap.c\t1970-01-01
+@@ -1,3 +1,3 @@
+ uint64 sys_mmap(void) {
+-  return -1;
++  return 0x40000000;  // <b>bold</b>
+ }
+--- a/Makefile
++++ b/Makefile
+@@ -9,1 +9,1 @@
++\t$U/_mmaptest\\
+"""
+
+
+def fill(result, runs, log="cc -c kernel/mmap.c\nld -o kernel/kernel\n", diff=DIFF):
+    """Write the files of a Result's folder that a batch writes: transcripts of runs, build log, diff; returns the Result."""
+    (result.folder / "transcripts").mkdir(parents=True)
+    for run in runs:
+        text = "".join(f"{line}\n" for line in run.lines) + f"-- {run.ending.value}: {run.why}\n"
+        (result.folder / "transcripts" / Path(run.path).name).write_text(text, errors="backslashreplace")
+    (result.folder / "build.log").write_text(log)
+    (result.folder / "diff.patch").write_text(diff)
+    (result.folder / "report.json").write_text(json.render(result.grade) if result.grade else "{}")
+    return result
+
+
+def a_class(out, count, seed=1):
+    """The Results of a class, with their folders below out (a Path): each state once, the others at some stage of the lab."""
+    dice = random.Random(seed)
+    found = [fill(replace(each, folder=out / each.id), syn.stage_runs(4)) for each in states().values()]
+    for number in range(count - len(found)):
+        id = f"{dice.choice(NAMES)}.{number:03}"
+        stage = dice.choice((1, 3, 4, 6, 7, 8, 8, 8))
+        made = grade(stage, submission=id)
+        found.append(fill(result(id, capped(made, failed=("holes",)) if stage == 7 else made, folder=out / id), syn.stage_runs(stage)))
+    return sorted(found, key=lambda each: each.id)
