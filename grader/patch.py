@@ -11,6 +11,8 @@ MAIL = re.compile(r"^From [0-9a-f]{40} .*$", re.M)
 DATE = re.compile(r"^Date: (.*)$", re.M)
 HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 UNTOLD = re.compile(r"^(?:Only in (?P<place>.+): (?P<name>.+)|Binary files .* and (?P<path>.+) differ)$", re.M)
+SAME = re.compile(r'diff --git "?(?P<one>[^/"\s]+/)(?P<name>.+?)"? "?(?!(?P=one))[^/"\s]+/(?P=name)"?'
+                  r'|diff --git "?(?P<bare>.+?)"? "?(?P=bare)"?')       # git's line for a file that has one name
 NOWHERE = re.compile(r"/dev/null$|.*\t(?:1970-01-01|1969-12-31) ")      # a side of a change without a file
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 LARGEST = 4 << 20           # bytes of a patch
@@ -61,8 +63,13 @@ def applied(patch, files):
 def untold(text):
     """A note of the files of which a patch says that they are there, but not what they hold."""
     said = [m["path"] or m["place"].split("/")[-1] + "/" + m["name"] for m in UNTOLD.finditer(text)]
-    names = [name for name in said if not is_product("/".join(name.split("/")[-2:]))]
+    names = [name for name in said if not made_by_build(name)]
     return [f"the patch says that these differ, but not how (diff -ruN does): {', '.join(map(shown, names[:5]))}"] if names else []
+
+
+def made_by_build(name):
+    """Whether a name in a patch is of what a build makes; folders may stand before those of the tree."""
+    return is_product("/".join(name.split("/")[-2:]))
 
 
 def apply(change, old, new, files):
@@ -165,23 +172,32 @@ def note(header, line):
     """Keep in the dict header what a line between git's "diff" and the first hunk says."""
     if re.match(r"(?:(?:new file|new|old|deleted file) mode 120000|index \S+ 120000)$", line):
         raise Refused(f"{shown(header['diff'])}: a symbolic link; hand in regular files only")
-    if line.startswith("GIT binary patch"):
-        raise Refused(f"{shown(header['diff'])}: a binary file, which a patch can't bring")
-    prefix = "" if not re.match(r'diff --git "?a/', header["diff"]) else "a/"
-    if side := re.match(r"(rename|copy) (from|to) (.+)", line):
-        header["old" if side[2] == "from" else "new"] = prefix + unquoted(side[3])
+    if line.startswith(("GIT binary patch", "Binary files ")):
+        same = SAME.fullmatch(header["diff"])
+        if line.startswith("GIT") and not (same and made_by_build(same["name"] or same["bare"])):
+            raise Refused(f"{shown(header['diff'])}: a binary file, which a patch can't bring")
+        header.pop("old", None), header.pop("new", None)
+    elif side := re.match(r"(rename|copy) (from|to) (.+)", line):
+        header["old" if side[2] == "from" else "new"] = side[3]
         header["copies"] = side[1] == "copy"
     elif made := re.match(r"(new|deleted) file mode", line):
-        same = re.fullmatch(r'diff --git (?:"?a/)?(.+?)"? (?:"?b/)?\1"?', header["diff"])
-        if same:
-            header["new" if made[1] == "new" else "old"] = prefix + unquoted(f'"{same[1]}"' if "\\" in same[1] else same[1])
+        same = SAME.fullmatch(header["diff"])
+        if not same:
+            raise Refused(f"{shown(header['diff'])}: a patch that was edited")
+        name = same["name"] or same["bare"]
+        header["new" if made[1] == "new" else "old"] = f'"{name}"' if "\\" in name else name
 
 
 def without_hunks(header):
-    """The Change that a header of git means by itself, as a tuple of one or none: renamed, copied, made empty, deleted."""
-    if "old" not in header and "new" not in header:
+    """The Change that a header of git means by itself, as a list of one or none: renamed, copied, made empty, deleted.
+
+    Where other lines have a folder before the tree's, such as a/ and b/, these names have none: they get one."""
+    old, new = header.get("old"), header.get("new")
+    if old is None and new is None:
         return []
-    return [Change(header.get("old"), header.get("new"), (), header.get("copies", False))]
+    bare = header["diff"] == f"diff --git {old or new} {new or old}"
+    old, new = (name and ("" if bare else "a/") + unquoted(name) for name in (old, new))
+    return [Change(old, new, (), header.get("copies", False))]
 
 
 def named(text):

@@ -6,11 +6,12 @@ import re
 import shutil
 
 from . import sandbox
-from .unpack import BYTES, Contents, Refused, from_archive, shown
+from .unpack import BYTES, MEMBERS, Contents, Refused, from_archive, shown
 
 BRANCH = re.compile(rb"ref: (refs/[\w./+-]{1,200})\s*")
 ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\s*")
 OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38,62}|pack/pack-[0-9a-f]{40,64}\.(?:pack|idx)")
+MEMORY = 4 << 30                                                # bytes of address space for git
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
 USUAL = ("HEAD", "refs/heads/main", "refs/heads/master")        # where a bundle's last commit is looked for
 LONGEST = 1 << 16                                               # bytes of a bundle's header
@@ -19,11 +20,13 @@ OWN = {"HEAD": "ref: refs/heads/none\n", "refs/heads/": "", "objects/pack/": "",
        "info/attributes": "* -export-ignore -export-subst -text -eol -filter -ident -working-tree-encoding\n"}
 CONFIG = {40: "[core]\nrepositoryformatversion = 0\nbare = true\n",
           64: "[core]\nrepositoryformatversion = 1\nbare = true\n[extensions]\nobjectFormat = sha256\n"}
-# Nothing of this computer's configuration, no prompt, nothing fetched. $1 is a commit, the rest of the words come first.
+# Nothing of this computer's configuration, no prompt, nothing fetched; $1 is a commit.
 GIT = ["env", "GIT_DIR=own", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
        "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1", "sh", "-c",
-       f"ulimit -f {BYTES // 512}; " 'g="git -c core.hooksPath=/dev/null -c core.fsmonitor= -c protocol.allow=never -c safe.directory=*"; set -f; '
+       f"ulimit -f {BYTES // 512}; ulimit -v {MEMORY >> 10}; " 'g="git -c core.hooksPath=/dev/null -c core.fsmonitor= -c protocol.allow=never -c safe.directory=*"; set -f; '
        'if test -f given.bundle; then $g bundle unbundle given.bundle > refs || exit; fi; '
+       f'n=$($g ls-tree -r -t --name-only "$1" | head -n {MEMBERS + 1} | wc -l); '    # ten trees of ten trees of ...
+       f'if test "$n" -gt {MEMBERS}; then echo "fatal: more than {MEMBERS} files and folders"; exit 1; fi; '
        'exec $g archive --format=tar --output=tree.tar "$1"', "sh"]
 
 

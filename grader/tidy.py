@@ -25,6 +25,8 @@ def tidied(contents, handout):
     files, moved = at_top(files, root)
     files, renamed = in_right_case(files, handout)
     files, left_out = without_products(files)
+    if "" not in roots(files):
+        raise Refused("no lab tree: in kernel/ or in user/ there is only what a build makes")
     files, changed = with_plain_text(files)
     times = {new: contents.times[old] for old, new in paths(contents.files, root, renamed) if new in files}
     return Contents(files, times, (*contents.notes, *notes, *moved, *(f"{shown(a)}: named {b}" for a, b in renamed.items()), *left_out, *changed))
