@@ -53,7 +53,7 @@ def failures(result):
 
 def failure(grade, number, test, told):
     """The Failure that a TaskGrade or Part tells."""
-    run = naming.run_of(grade.runs, told.command)
+    run = naming.run_of(grade.runs, told)
     function = next((place.function for place in told.where if place.function), "")
     line = told.line or told.why
     return Failure(Signature(number, test, run.ending if run else "not run", function, "" if function else steady(line)), line)

@@ -110,7 +110,7 @@ def pair(keys, results):
             rows_of.setdefault(key, set()).add(row)
     claims, told = {}, []
     for result in results:
-        rows = rows_of.get(result.id.casefold(), set())
+        rows = {row for key in (result.id, result.email) for row in rows_of.get(key.casefold(), ())}
         if len(rows) == 1:
             claims.setdefault(min(rows), []).append(result)
         else:

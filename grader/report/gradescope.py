@@ -26,8 +26,8 @@ def render(result, finished=True):
 
 
 def is_public(grade, run):
-    """Whether a run is no hidden test's."""
-    return all(naming.run_of((run,), part.command) is None for task in grade.tasks for part in task.hidden)
+    """Whether a run is of a program that students have."""
+    return run.program.split()[:1] in [naming.program(part.command).split()[:1] for task in grade.tasks for part in task.parts]
 
 
 def summary(result, finished):

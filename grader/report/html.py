@@ -105,16 +105,17 @@ def transcripts(result, texts, told):
     for number, run in enumerate(result.grade.runs if result.grade else (), 1):
         file = f"transcripts/{Path(run.transcript).name}"
         there = excerpt.lines(texts.get(file, ""))
-        mine = [one for one in told if naming.run_of(result.grade.runs, one.command) is run]
+        mine = [one for one in told if naming.run_of(result.grade.runs, one) is run]
         marks = set().union(*(excerpt.find(there, one.line) for one in mine))
-        found.append(Shown(run.program, file if file in texts else "", f"t{number}", run.ending,
+        again = " again, from the grader's own disk" if any(run.program == one.name for one in found) else ""
+        found.append(Shown(run.program + again, file if file in texts else "", f"t{number}", run.ending,
                            tuple(excerpt.excerpt(there, marks)), len(there)))
     return found
 
 
 def evidence(told, result, shown):
     """Where the line stands that a TaskGrade or Part tells: (Shown, line number), or None."""
-    run = naming.run_of(result.grade.runs, told.command)
+    run = naming.run_of(result.grade.runs, told)
     for one, made in zip(shown, result.grade.runs):
         if made is run and one.marked and told.line:
             lines = [line.text.strip() for line in one.lines]

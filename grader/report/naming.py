@@ -2,7 +2,7 @@
 
 import re
 
-from grader.score import Outcome
+from grader.score import STRICTLY, Outcome
 
 PROGRAM = re.compile(r'PROG=(?:"([^"]*)"|(\S+))')
 
@@ -83,20 +83,30 @@ def beyond(result):
     return number(result.score - sum(result.task_score(task) for task in tasks))
 
 
-def run_of(runs, command):
-    """The Run that a command such as `make run PROG="mmaptest fork"` would show again, or None."""
+def program(command):
+    """The program that a command such as `make run PROG="mmaptest fork"` runs, as it is typed; "" for none."""
     found = PROGRAM.search(command)
-    program = (found[1] or found[2]) if found else ""
-    mine = [run for run in runs if program and run.program.split()[:1] == program.split()[:1]]
-    return min(mine, key=lambda run: (run.program != program, " " in run.program), default=None)
+    return (found[1] or found[2]) if found else ""
+
+
+def run_of(runs, told):
+    """The Run that a TaskGrade or Part tells of, or None: its program's, else the default run of that program, else any of it.
+
+    Where a program was run again for strict grading, that run comes later, and what is told says so."""
+    asked = program(told.command)
+    mine = [run for run in runs if asked and run.program.split()[:1] == asked.split()[:1]]
+    if told.why.startswith(STRICTLY):
+        mine.reverse()
+    return min(mine, key=lambda run: (run.program != asked, " " in run.program), default=None)
 
 
 def seconds(grade):
-    """Seconds of the runs that tasks name, each counted for the first that does: a dict by task number."""
-    spent, counted = {}, []
-    for task in grade.tasks:
-        made = [run_of(grade.runs, part.command) for part in task.parts + task.hidden]
-        mine = [run for n, run in enumerate(made) if run and run not in made[:n] and run not in counted]
-        spent[task.number] = sum(run.seconds for run in mine)
-        counted += mine
+    """Seconds of the runs that show each task, a dict by task number; each run counts for the first that needs it."""
+    spent = {task.number: 0.0 for task in grade.tasks}
+    asked = [(task.number, program(part.command)) for task in grade.tasks for part in task.parts + task.hidden]
+    for run in grade.runs:
+        exact = [number for number, wanted in asked if wanted == run.program]
+        near = [number for number, wanted in asked if wanted.split()[:1] == run.program.split()[:1]]
+        for number in (exact or near)[:1]:
+            spent[number] += run.seconds
     return spent

@@ -71,6 +71,17 @@ def states():
         result("evil", evil()))}
 
 
+def in_strict_grading(found, number=4):
+    """A Grade of a stage that has a task, which is lost when it is run again on the grader's own disk."""
+    run = replace(found.runs[0], program="mmaptest", ending="failed", transcript="build/strict-mmaptest.txt")
+    line = "mmaptest failure: only here, pid=3"
+    lost = tuple(replace(task, score=0, outcome=score.Outcome.FAILED, why=f"{score.STRICTLY}: mmaptest reports a failure", line=line,
+                         command="make run PROG=mmaptest", parts=tuple(replace(part, passed=False, line=line, why=f"{score.STRICTLY}: x")
+                                                                        for part in task.parts))
+                 if task.number == number else task for task in found.tasks)
+    return replace(found, tasks=lost, score=sum(task.score for task in lost), runs=found.runs + (run,))
+
+
 def evil():
     """A Grade in which all that a submission can write is meant to do harm."""
     harmful = syn.run("mmaptest", ["test basic mmap", f"mmaptest failure: {EVIL}, pid=3"], Ending.FAILED)

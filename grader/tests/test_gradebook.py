@@ -136,6 +136,13 @@ def test_moodle_writes_score_and_comment_for_who_is_known_by_any_id(ann):
     assert filled.told == ("Bob: 50.00 replaced by 82.5", "Bob: the comment 'well, ' replaced", "Cy: no submission")
 
 
+def test_moodle_knows_a_student_by_the_address_that_another_export_told():
+    other = made_up.replace(STATES["full"], id="777", email="BOB@uni.edu")
+    assert [row["Grade"] for row in rows_of(moodle.fill(MOODLE, [other]).content)] == ["", "100", ""]
+    both = moodle.fill(MOODLE, [made_up.replace(other, id="71")])
+    assert both.content == MOODLE and "submission 71: 2 rows of the gradebook are its own" in both.told[0]
+
+
 def test_moodle_leaves_rows_that_are_closed():
     filled = moodle.fill(MOODLE, named(full="e3"))
     assert filled.content == MOODLE and filled.filled == 0

@@ -106,6 +106,15 @@ def test_a_line_is_found_by_what_the_report_says_also_where_it_says_two():
     assert excerpt.find(lines, "") == excerpt.find(lines, "not there") == set()
 
 
+def test_what_only_strict_grading_shows_is_told_by_its_own_run():
+    found = made_up.in_strict_grading(made_up.grade(8))
+    texts = {"transcripts/mmaptest.txt": "fine\n", "transcripts/strict-mmaptest.txt": "a\nb\nmmaptest failure: only here, pid=3\n"}
+    strict = [shown for shown in html.transcripts(made_up.result("s", found), texts, [found.tasks[3]]) if shown.marked]
+    assert [(shown.file, shown.marked, shown.name) for shown in strict] == [
+        ("transcripts/strict-mmaptest.txt", [3], "mmaptest again, from the grader's own disk")]
+    assert [failure.signature.ending for failure in alike.failures(made_up.result("s", found))] == ["failed"]
+
+
 # The pages as text.
 
 class Tags(HTMLParser):
