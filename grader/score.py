@@ -232,8 +232,10 @@ def find_rung(case, name):
         if any(on_rung(case, run, higher) for run in case.of(higher.program)):
             return SEEN
     trouble = troubled(case, runs[0], 0, len(runs[0].evidence), f"it did not get as far as: {name}")
-    if any(on_rung(case, replace(run, called=None), case.lab.rungs[names.index(name)]) for run in runs):
-        why = f"only the kernel's own words show it, and {rung.program} did not call {rung.call}"
+    told = next((higher for higher in case.lab.rungs[names.index(name):]
+                 if any(on_rung(case, replace(run, called=None, traps=None), higher) for run in runs)), None)
+    if told:
+        why = f"only the kernel's own words show {told.name}, and it did not happen"
         return Finding(False, explain.Trouble(f"{why}; {trouble.why}", trouble.line, trouble.where))
     return Finding(False, trouble)
 
