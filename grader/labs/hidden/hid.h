@@ -7,6 +7,7 @@
 #define HIGH    0x80000000UL            // to here
 #define NMAP    8                       // mappings at one time that these tests need; only task 2's, and mmaptest, ask for more
 #define BIG     60                      // pages: a file of them is nearly as large as a file can be
+#define SPARE   2048                    // pages that shrink() leaves
 #define MANY    110                     // more files than the system can have open
 #define FILE1   "hid.1"
 #define FILE2   "hid.2"
@@ -50,5 +51,6 @@ void  alone(void (*f)(void), int expected, char *what);
 void  killed(void (*f)(void), char *what);
 
 int   takeall(void);
+void  shrink(void);
 int   freepages(void);
 int   freeblocks(void);

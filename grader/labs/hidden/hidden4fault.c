@@ -274,6 +274,7 @@ static struct section all[] = {
 int
 main(int argc, char *argv[])
 {
+  shrink();
   int status = sections(argc, argv, all, sizeof(all) / sizeof(all[0]));
 
   munmap((char *)LOW, HIGH - LOW);

@@ -326,5 +326,6 @@ main(int argc, char *argv[])
     seen();
   if (argc > 1 && strcmp(argv[1], "-arguments") == 0)
     exit(arguments(argc, argv));
+  shrink();
   exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
 }

@@ -348,5 +348,6 @@ static struct section all[] = {
 int
 main(int argc, char *argv[])
 {
+  shrink();
   exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
 }
