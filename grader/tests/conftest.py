@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import build, diskread, tree
+from grader import build, diskread, hidden, tree
 from grader.machine import Machine
 
 KIT = Path(__file__).resolve().parent.parent.parent
@@ -37,6 +37,12 @@ def solution_tree(tmp_path_factory):
 def solution(solution_tree):
     """The Machine of the built solution."""
     return Machine(solution_tree / "kernel/kernel", solution_tree / "fs.img")
+
+
+@pytest.fixture(scope="session")
+def solution_disk(solution_tree, tmp_path_factory):
+    """The Disk of the built solution, with the hidden tests on it."""
+    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out")
 
 
 def write_fake(directory, boot, programs):

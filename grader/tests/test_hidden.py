@@ -156,14 +156,9 @@ def test_reports_tell_what_was_found():
 
 # What builds and runs them.
 
-@pytest.fixture(scope="module")
-def disk(solution_tree, tmp_path_factory):
-    """The Build of the solution with the hidden tests on its disk."""
-    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out")
-
-
 @pytest.mark.parametrize("harts", [1, 8])
-def test_the_solution_passes_on_any_number_of_harts(disk, harts, tmp_path):
+def test_the_solution_passes_on_any_number_of_harts(solution_disk, harts, tmp_path):
+    disk = solution_disk
     guest = machine.Machine(disk.kernel, disk.image, harts)
     runs = run_all(guest, disk, STRICT.hidden.programs, STRICT.hidden, tmp_path, 2, print)
     assert [(run.program, run.ending.value, run.why) for run in runs if run.ending is not Ending.DONE] == []

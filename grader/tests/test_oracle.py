@@ -1,0 +1,240 @@
+"""What is seen from outside: right kernels pass, and each bug shows where it should; marks and keys; page tables of all kinds."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from grader import CouldNotGrade, lab, machine, oracle, score
+from grader.grade import run_all
+from grader.marks import Mark, Page, R, U, V, W, Watch, look, secret
+from grader.oracle import PAGE, Traces, judge
+from grader.tests import synthetic as syn
+from grader.tests.conftest import KIT
+from grader.transcript import Ending
+
+MUTANTS = KIT / "grader/tests/mutants"
+HIDDEN = lab.load(strict=True).hidden
+OUTSIDE = {section.name: section for section in HIDDEN.sections if section.outside}
+KEY = 0x0123456789abcdef_fedcba9876543210
+
+
+# Whole kernels.
+
+@pytest.fixture
+def seen(solution_tree, solution_disk, tmp_path):
+    """seen(mutant, section): what one section shows of the solution with a bug: the Transcript."""
+    def look_at(mutant, section):
+        tree = shutil.copytree(solution_tree, tmp_path / "tree")
+        subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "-s", "-i", MUTANTS / f"{mutant}.patch"], cwd=tree, check=True)
+        subprocess.run(["make", "-s", "kernel/kernel"], cwd=tree, check=True)
+        guest = machine.Machine(tree / "kernel/kernel", solution_disk.image)
+        return oracle.run(solution_disk, guest, f"oracle {section}", 15, tmp_path / "run.txt")
+    return look_at
+
+
+def test_every_section_has_a_check_and_the_reverse():
+    assert list(oracle.CHECKS) == list(OUTSIDE)
+
+
+def test_the_solution_is_seen_to_be_right(solution_disk, tmp_path):
+    run, = run_all(machine.Machine(solution_disk.kernel, solution_disk.image), solution_disk, ["oracle"], HIDDEN, tmp_path, 1, print)
+    assert (run.ending, dict(run.outside)) == (Ending.DONE, dict.fromkeys(OUTSIDE, ""))
+
+
+@pytest.mark.parametrize("mutant, section, says", [
+    ("t3-read-at-once", "page-lazy", "before the first touch of a mapping: page 0 is in the page table"),
+    ("t5-no-write-back", "disk-parts", "what was stored to page 0 of o.part is not on the disk"),
+])
+def test_a_bug_is_seen(seen, mutant, section, says):
+    run = seen(mutant, section)
+    assert says in dict(run.outside)[section], run.evidence
+
+
+def test_a_stub_that_is_not_there_is_no_lost_point(solution_disk, tmp_path):
+    with pytest.raises(CouldNotGrade, match="page tables can't be read through QEMU's gdb stub: nobody listens there"):
+        with Watch(oracle.MARK, solution_disk.key).attend(tmp_path / "none"):
+            pass
+
+
+def test_marks_of_another_key_are_none(solution_disk, tmp_path):
+    guest = machine.Machine(solution_disk.kernel, solution_disk.image)
+    run = oracle.run(replace(solution_disk, key=KEY), guest, "oracle page-lazy", 15, tmp_path / "run.txt")
+    assert run.ending is Ending.DONE
+    assert "did not come to where its page table is looked at" in dict(run.outside)["page-lazy"]
+
+
+def test_only_the_program_has_code_at_the_mark(solution_disk):
+    user = solution_disk.tree / "user"
+    with open(user / "_oracle", "rb") as file:
+        mark, = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("mark")
+    assert mark["st_value"] == oracle.MARK
+    for name in ("init", "sh", "echo"):
+        with open(user / f"_{name}", "rb") as file:
+            assert ELFFile(file).get_section_by_name(".text")["sh_size"] < oracle.MARK
+
+
+def test_a_disk_that_is_none_is_the_kernels_fault():
+    traces = Traces({}, "it is cut off (0 bytes): there is no block 1", ("superblock: bad",), KEY)
+    found = dict(judge(traces))
+    assert found["disk-ends"] == "the disk can't be read after the run: it is cut off (0 bytes): there is no block 1"
+    assert found["disk-nameless"] == "the disk is not whole after the run: superblock: bad"
+    assert all(found.values())
+
+
+# Points.
+
+@pytest.mark.parametrize("outside, passed", [((("page-lazy", ""),), True), ((("page-lazy", "page 0 is there"),), False), ((), False)])
+def test_a_section_passes_only_if_console_and_outside_agree(outside, passed):
+    rubric = replace(HIDDEN, asked=(4,))
+    runs = [syn.run(program, [line for s in rubric.sections if s.program == program for line in (s.title, s.passed)])
+            for program in rubric.programs]
+    runs = [replace(run, outside=outside + tuple((name, "") for name in OUTSIDE if name != "page-lazy")) for run in runs]
+    task, = score.grade(rubric, syn.build([p.name for p in rubric.tests]), runs, syn.TABLE).tasks
+    lost = [part for part in task.parts if not part.passed]
+    assert [part.name for part in lost] == ([] if passed else [OUTSIDE["page-lazy"].title])
+    assert all(part.why.startswith("seen from outside the machine, ") and part.hint for part in lost)
+
+
+# Checks of made-up traces.
+
+def page(address, bits=V | R | W | U, word=0):
+    """A Page."""
+    return Page(0x87000000 + address * PAGE, bits, word)
+
+
+def verdict(section, **marks):
+    """What a check says of Marks that are given by the name of their number."""
+    numbers = {getattr(oracle, name): Mark(getattr(oracle, name), tuple(pages)) for name, pages in marks.items()}
+    return dict(judge(Traces(numbers, "no disk", (), KEY)))[section]
+
+
+def copied(word):
+    """A word of the file that copies() checks, as the parent stored it before fork."""
+    return secret(KEY, oracle.COPIED, word, 1)
+
+
+def lazy_word(n):
+    """The first word of a page of the file that lazy() checks."""
+    return Traces({}, "", (), KEY).original(oracle.LAZY, n, 0)
+
+
+TOUCHED = [page(n, word=lazy_word(n)) for n in range(4)]
+MINE = [page(0, word=copied(0)), page(1, word=copied(1)), None]
+ITS = [page(7, word=copied(0)), page(1, word=copied(1)), None]
+
+
+@pytest.mark.parametrize("section, marks, says", [
+    ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": TOUCHED}, ""),
+    ("page-lazy", {"UNTOUCHED": [None, None, page(1), None], "TOUCHED": TOUCHED}, "page 2 is in the page table"),
+    ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": [*TOUCHED[:3], None]}, "page 3: the page table has nothing there"),
+    ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": [page(0, V | R), *TOUCHED[1:]]}, "page 0: the process may not read"),
+    ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": [page(0), *TOUCHED[1:]]}, "page 0: physical memory has other bytes"),
+    ("page-lazy", {"UNTOUCHED": [None] * 4}, "did not come to"),
+    ("page-readonly", {"READSHARED": [page(0, V | R | U)], "READPRIVATE": [page(1, V | R | U)]}, ""),
+    ("page-readonly", {"READSHARED": [page(0, V | R | U)], "READPRIVATE": [page(1)]}, "MAP_PRIVATE, PROT_READ: the PTE of page 0 has W"),
+    ("page-readonly", {"READSHARED": [None], "READPRIVATE": [page(1)]}, "MAP_SHARED, PROT_READ: after a load from page 0"),
+    ("page-taken", {"PARTLY": [page(0), None, None, *[page(3)] * 3], "GONE": [None] * 6}, ""),
+    ("page-taken", {"PARTLY": [None] * 6, "GONE": [None] * 6}, ""),
+    ("page-taken", {"PARTLY": [page(0), None, page(2), *[page(3)] * 3], "GONE": [None] * 6}, "munmap of the middle of a mapping: page 2"),
+    ("page-taken", {"PARTLY": [None] * 6, "GONE": [page(0, V | R), *[None] * 5]}, "munmap of the whole of a mapping, in parts: page 0"),
+    ("page-copies", {"PARENT": MINE, "CHILD": ITS}, ""),
+    ("page-copies", {"PARENT": MINE, "CHILD": [MINE[0], *ITS[1:]]}, "it is the parent's page too, at 0x87000000"),
+    ("page-copies", {"PARENT": MINE, "CHILD": [page(7), *ITS[1:]]}, "do not have what the parent stored"),
+    ("page-copies", {"PARENT": MINE, "CHILD": [ITS[0], page(1), None]}, "the child's page does not have"),
+    ("page-shared", {"OWNER": [page(1), page(2)], "STRANGER": [page(1), page(3)], "HEIR": [page(1), page(2)]},
+     "page 1 of a file is at 0x87002000 in one process, and at 0x87003000 in a process that maps the file itself"),
+    ("page-shared", {"OWNER": [page(1), page(2)], "STRANGER": [page(1), page(2)], "HEIR": [page(4), page(2)]},
+     "in a process that has the mapping from fork"),
+])
+def test_what_page_tables_show(section, marks, says):
+    assert says in verdict(section, **marks) if says else verdict(section, **marks) == ""
+
+
+class MadeUpDisk:
+    """A disk with files by name, as oracle sees it."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def file(self, name):
+        return self.files.get(name)
+
+
+def private_file(pages=3):
+    """The bytes of the file that must not be changed."""
+    told = Traces({}, "", (), KEY)
+    return b"".join(told.original(oracle.PRIVATE, page, word).to_bytes(8, "little") for page in range(pages) for word in range(PAGE // 8))
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda content: content, ""),
+    (lambda content: None, "the disk has no file o.private after the run"),
+    (lambda content: content + b"x", "has 12289 bytes, not 12288"),
+    (lambda content: content[:-1], "has 12287 bytes, not 12288"),
+    (lambda content: content[:5000] + bytes([content[5000] ^ 1]) + content[5001:], "byte 904 of page 1 of o.private on the disk is"),
+])
+def test_what_files_show(change, says):
+    traces = Traces({}, MadeUpDisk({"o.private": change(private_file())}), (), KEY)
+    try:
+        oracle.on_disk(traces, "o.private", oracle.PRIVATE, 3 * PAGE, [], "at the end")
+        found = ""
+    except oracle.Wrong as wrong:
+        found = str(wrong)
+    assert says in found if says else found == ""
+
+
+def test_a_store_that_is_missing_is_told_as_that():
+    traces = Traces({}, MadeUpDisk({"o.private": private_file()}), (), KEY)
+    with pytest.raises(oracle.Wrong, match="what was stored to page 2 of o.private is not on the disk"):
+        oracle.on_disk(traces, "o.private", oracle.PRIVATE, 3 * PAGE, [(2, 0)], "at the end")
+
+
+# Page tables of all kinds.
+
+class Memory:
+    """Physical memory as a Stub shows it: words by address."""
+
+    def __init__(self, words):
+        self.words, self.reads = words, 0
+
+    def word(self, address):
+        self.reads += 1
+        return self.words.get(address)
+
+
+ROOT = 0x80200000
+SATP = 8 << 60 | ROOT >> 12
+
+
+def entry(address, bits):
+    """A PTE."""
+    return address >> 12 << 10 | bits
+
+
+def test_a_page_is_found_through_three_levels():
+    words = {ROOT + 8: entry(0x80201000, V), 0x80201000: entry(0x80202000, V), 0x80202000 + 8: entry(0x80300000, V | R | U), 0x80300000: 77}
+    assert look(Memory(words), SATP, 0x40001000) == Page(0x80300000, V | R | U, 77)
+    assert look(Memory(words), SATP, 0x40002000) is None
+
+
+def test_a_large_page_is_a_page():
+    words = {ROOT + 8: entry(0x80201000, V), 0x80201000 + 8: entry(0x80400000, V | R | W | U)}
+    assert look(Memory(words), SATP, 0x40203000) == Page(0x80403000, V | R | W | U, None)
+
+
+def test_more_levels_are_followed():
+    words = {ROOT: entry(0x80201000, V), 0x80201000 + 8: entry(0x80202000, V), 0x80202000: entry(0x80203000, V),
+             0x80203000: entry(0x80300000, V | R | U), 0x80300000: 1}
+    assert look(Memory(words), 9 << 60 | ROOT >> 12, 0x40000000).address == 0x80300000
+
+
+@pytest.mark.parametrize("satp, words", [
+    (0, {}), (7 << 60 | ROOT >> 12, {}), (SATP, {}), (SATP, {ROOT + 8: entry(ROOT, V)} | {ROOT: entry(ROOT, V)}),
+    (SATP, {ROOT + 8: (1 << 64) - 1 & ~0xf | V}),
+])
+def test_tables_that_lead_nowhere_come_to_an_end(satp, words):
+    memory = Memory(words)
+    assert look(memory, satp, 0x40000000) is None and memory.reads <= 5
