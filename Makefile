@@ -28,7 +28,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
 .PHONY: setup grade run gdb test stages mutants forgeries flake handout bench coverage clean
 
 setup:
-	@sh grader/setup.sh
+	@sh grader/setup.sh kit
 
 grade:
 	@$(PYTHON) -m grader grade --submission "$(SUBMISSION)" $(if $(TASK),--task $(TASK)) $(if $(STRICT),--strict) $(GRADEFLAGS)

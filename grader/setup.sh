@@ -1,6 +1,9 @@
 #!/bin/sh
 # setup.sh - installs what the kit needs and this machine lacks; where it can't, it says what that is.
 #
+#   setup.sh        what it takes to work on the lab and to grade it
+#   setup.sh kit    also what the kit's own pages and tests need: a browser, some 300 MB
+#
 # Each line of the table: what must be there (a program, a Python module, a C header), and the Debian packages that
 # have it; the first of these that the release knows is taken.
 
@@ -24,6 +27,15 @@ module  rich                    python3-rich
 module  pytest                  python3-pytest
 module  hypothesis              python3-hypothesis
 '
+
+if test "$1" = kit; then
+  need="$need"'
+module  jinja2                  python3-jinja2
+module  selenium                python3-selenium
+program chromium                chromium chromium-browser
+program chromedriver            chromium-driver chromium-chromedriver
+'
+fi
 
 # Debian's modules belong to /usr/bin/python3; elsewhere the first python3 is as good.
 python=/usr/bin/python3

@@ -35,8 +35,8 @@ def machine_without(tmp_path):
     return make
 
 
-def install(path):
-    return subprocess.run(["sh", KIT / "grader/setup.sh"], env={"PATH": str(path)}, capture_output=True, text=True)
+def install(path, *words):
+    return subprocess.run(["sh", KIT / "grader/setup.sh", *words], env={"PATH": str(path)}, capture_output=True, text=True)
 
 
 def fake_apt(place, tmp_path, root="0"):
@@ -102,3 +102,15 @@ def test_who_is_not_root_and_has_no_sudo_is_told(machine_without, tmp_path):
     assert said.returncode == 1
     assert "only root can install packages" in said.stderr and "program unifdef" in said.stderr
     assert not (tmp_path / "log").exists()
+
+
+def test_the_browser_is_wanted_for_the_kit_alone(machine_without):
+    place = machine_without()
+    assert install(place).stdout == "setup: nothing is missing\n"
+    said = install(place, "kit")
+    assert said.returncode == 1
+    wanted = [line.split() for line in said.stderr.splitlines() if line.startswith("  ")]
+    assert {(kind, name) for kind, name, *_ in wanted} >= {("program", "chromium"), ("program", "chromedriver")}
+    for tool in ("chromium", "chromedriver"):
+        (place / tool).symlink_to("/bin/true")
+    assert not {"chromium", "chromedriver"} & set(install(place, "kit").stderr.split())
