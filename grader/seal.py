@@ -225,5 +225,5 @@ def with_traps(transcript, program):
 
 
 def shown(line, known):
-    """The first of the known texts that a line shows, or ""."""
-    return next((text for text in known if events.shows(line, text)), "")
+    """The longest of the known texts that a line shows, or ""."""
+    return max((text for text in known if events.shows(line, text)), key=len, default="")
