@@ -12,12 +12,14 @@ COMPILERS = ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gc
 TARGETS = ("kernel/kernel", "fs.img")
 
 # How tools say what went wrong, the most telling first. `where` is FILE:LINE, `what` the rest of the line.
-COMPILER = re.compile(r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<what>.*)$", re.M)
+COMPILER = re.compile(r"^(?P<where>[^\s:]+:\d+)(?::\d+)?: (?:fatal )?[Ee]rror: (?P<what>.*)$", re.M)
 LINKER = re.compile(r"^(?:\S*ld: )?(?:\S+\.o:)?(?P<where>[^\s:(]+(?::\d+)?):(?:\([^)]*\):)? "
                     r"(?P<what>undefined reference .*|multiple definition .*)$", re.M)
 EITHER = re.compile(r"^(?P<what>(?:cc1|\S*ld): (?!warning|.* in function).*)$", re.M)
 MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
-MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?!\[)(?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?!\[|Waiting for)(?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+TOOL = re.compile(r"^(?P<what>(?!make|.*warning)[\w./+-]+: (?!In function|In file).+)$", re.M)
+SIGNAL = re.compile(r"^make(?:\[\d+\])?: \*\*\* \[(?P<where>[^\s\]]+): [^\]]*\] (?P<what>(?!Error \d).*)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def failed(tree, log, error, seconds):
 
 def first_error(log):
     """What went wrong first, in one line, from all that a failed make printed."""
-    for pattern in (COMPILER, LINKER, EITHER, MAKEFILE, MAKE):
+    for pattern in (COMPILER, LINKER, EITHER, MAKEFILE, MAKE, TOOL, SIGNAL):
         if found := pattern.search(log):
             return ": ".join(found.groupdict().values())
     lines = [line.strip() for line in log.split("\n") if line.strip() and not line.startswith("make")]

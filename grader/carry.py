@@ -79,5 +79,5 @@ def members(pack):
         content = pack[at + BLOCK:at + BLOCK + int(size, 8)]
         if len(content) < int(size, 8):
             return
-        yield whole.decode("utf-8", "replace"), header[156:157], content
+        yield whole.decode("utf-8", "replace").rstrip("/"), header[156:157], content
         at += BLOCK + -(-int(size, 8) // BLOCK) * BLOCK

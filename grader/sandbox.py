@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from . import CouldNotGrade, carry
-from .box import OPEN, Box, Limits, confined, wrap
+from .box import OPEN, SCRATCH, Box, Limits, confined, wrap
 
 __all__ = ["OPEN", "Box", "Limits", "Result", "confined", "environment", "inner", "need", "run", "wrap"]
 
@@ -56,41 +56,50 @@ def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=Non
     read are seen too; with bring (patterns of paths), the command works on a copy of directory, and the regular files that
     match are written below `to` (default: directory) in the end. Raises CouldNotGrade if the box can't be made."""
     started = time.monotonic()
-    words, back, inside = CONFINE + command, None, None
     if box.confined:
+        carry.clear(bring, to or directory)
         words = wrap(carry.inside(command, directory.resolve(), bring), box, (directory, *read), (),
                      "/" if bring else directory.resolve(), limits)
-        carry.clear(bring, to or directory)
-        back, inside = os.pipe()
-    try:
-        child = subprocess.Popen(words, cwd=None if box.confined else directory, env=environment(), start_new_session=True,
-                                 stdin=subprocess.DEVNULL if inside is None else inside,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    finally:
-        if inside is not None:
-            os.close(inside)
-    text, pack = bytearray(), bytearray()
-    try:
-        cut = watch(child, {child.stdout.fileno(): text} | ({back: pack} if back is not None else {}), limits, started)
-    finally:
-        kill_group(child.pid)
-        child.stdout.close()
-        if back is not None:
-            os.close(back)
-        child.wait()
+        child, text, pack, cut = attend(words, None, limits, True)
+    else:
+        child, text, pack, cut = attend(CONFINE + command, directory, limits, False)
     output = text[:limits.output].decode(errors="replace")
     refused = ()
     if box.confined and not cut:
         if not pack.startswith(carry.READY):
             raise CouldNotGrade(f"can't confine a command: {output.strip()[-200:] or 'bubblewrap ended early'}")
-        refused = carry.unpack(pack[len(carry.READY):], bring, to or directory)
+        refused = carry.unpack(bytes(pack[len(carry.READY):]), bring, to or directory)
     return Result(child.returncode, output, cut, time.monotonic() - started, refused)
+
+
+def attend(words, directory, limits, packs):
+    """Run words to their end; return the ended child, its output, what it packed, and the limit that it broke, in words.
+
+    With packs, its standard input is the pipe that it writes the pack to; else it has none."""
+    back, inside = os.pipe() if packs else (None, subprocess.DEVNULL)
+    try:
+        child = subprocess.Popen(words, cwd=directory, env=environment(), start_new_session=True, stdin=inside,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        if packs:
+            os.close(inside)
+    text, pack = bytearray(), bytearray()
+    sinks = {child.stdout.fileno(): text, **({back: pack} if packs else {})}
+    try:
+        cut = watch(child, sinks, limits, time.monotonic())
+    finally:
+        kill_group(child.pid)
+        child.stdout.close()
+        if packs:
+            os.close(back)
+        child.wait()
+    return child, text, pack, cut
 
 
 def watch(child, sinks, limits, started):
     """Collect what a child says into sinks (file descriptor: text) until it ends ("") or breaks a limit (returned in words)."""
     looked = started
-    output, *packs = sinks.values()
+    output, *pack = sinks.values()
     with selectors.DefaultSelector() as selector:
         for sink in sinks:
             selector.register(sink, selectors.EVENT_READ)
@@ -104,7 +113,7 @@ def watch(child, sinks, limits, started):
             now = time.monotonic()
             if len(output) > limits.output:
                 return f"it printed more than {limits.output / (1 << 20):g} MiB"
-            if any(len(pack) > carry.LARGEST for pack in packs):
+            if pack and len(pack[0]) > carry.LARGEST:
                 return f"it made files of more than {carry.LARGEST >> 20} MiB"
             if now - started > limits.wall:
                 return f"it did not end within {limits.wall:g} s"
@@ -147,6 +156,23 @@ def overuse(pid, limits):
         return f"it used more than {limits.memory >> 20} MiB of memory"
     if cpu > limits.cpu:
         return f"it used more than {limits.cpu:g} s of CPU time"
+    return overfull(family, limits)
+
+
+def overfull(family, limits):
+    """What there is too much of in the scratch folder of a family of processes, in words; "" if nothing, or if it has none."""
+    for process in family[::-1]:
+        try:
+            scratch = os.statvfs(f"/proc/{process.pid}/root{SCRATCH}")
+        except OSError:
+            continue                                    # it has just ended, or there is no /proc
+        if scratch.f_blocks * scratch.f_frsize != limits.scratch:
+            return ""                                   # the machine's own: it is not in a box, or not yet
+        if scratch.f_files - scratch.f_ffree > limits.files:
+            return f"it made more than {limits.files} files"
+        if not scratch.f_bavail:
+            return f"it filled its scratch folder of {limits.scratch >> 20} MiB"
+        return ""
     return ""
 
 

@@ -51,6 +51,9 @@ def test_the_first_error_of_the_compiler_is_shown_with_file_and_line(make, tmp_p
     ("Makefile:30: *** missing separator.  Stop.\n", "Makefile:30: missing separator"),
     ("make: *** No rule to make target 'user/_x', needed by 'fs.img'.  Stop.\n", "No rule to make target 'user/_x', needed by 'fs.img'"),
     ("one\nmkfs: no room\nmake: *** [Makefile:9: fs.img] Error 1\n", "mkfs: no room"),
+    ("mkfs: no room\ncp disk.bin x\nmake: *** [Makefile:9: fs.img] Error 1\nmake: *** Waiting for unfinished jobs....\n", "mkfs: no room"),
+    ("truncate -s 1T fs.img\nmake: *** [Makefile:7: fs.img] File size limit exceeded\n", "Makefile:7: File size limit exceeded"),
+    ("spy.s: Assembler messages:\nspy.s:1: Error: file not found: /x\n", "spy.s:1: file not found: /x"),
     ("", "make failed and printed nothing")])
 def test_the_first_error_in_one_line(log, error):
     assert first_error(log) == error
