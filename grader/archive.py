@@ -1,4 +1,4 @@
-"""A submission, in whatever form it was handed in -> a plain directory with a lab tree. What can't be taken is refused by name."""
+"""A submission in whatever form -> a plain directory with a lab tree. What can't be taken is refused by name."""
 
 import shutil
 import time
@@ -14,6 +14,7 @@ PATCHES = (".patch", ".diff")
 OTHERS = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "Zstandard", b"%PDF": "PDF", b"\x7fELF": "ELF"}
 KINDS = ("zip", "tar", "bundle", "patch")
 HEAD = 1 << 16                      # bytes of a file that tell what it is
+FORMS = "a directory, .tar.gz, .tar.xz, .tar, .zip, git repository or bundle, or a .patch"
 TAR_MARK = slice(257, 262)          # where a tar says "ustar"
 
 
@@ -61,7 +62,7 @@ class Desk:
 
 
 def from_folder(contents, desk):
-    """The Contents of a lab tree in those of a folder, and what their times are: the tree, a repository, one archive, or patches."""
+    """What a folder with these Contents holds - a lab tree, a repository, one archive, or patches - and what its times are."""
     files = tidy.without_droppings(contents.files)[0]
     if tidy.roots(files) or repository.find(files):
         return chosen(contents, desk)
@@ -97,7 +98,7 @@ def from_file(path, desk):
 
 
 def chosen(contents, desk):
-    """The Contents themselves if they hold a lab tree, else the last commit of the repository that they are; and whose times they have."""
+    """Contents that hold a lab tree, or else of the last commit of the repository that they are; and what their times are."""
     repositories = repository.find(contents.files)
     if tidy.roots(contents.files):
         return with_commit(contents, desk) if repositories else (contents, "its newest file")
@@ -107,15 +108,16 @@ def chosen(contents, desk):
 
 
 def with_commit(contents, desk):
-    """The Contents of a tree with .git in it: the files count, the last commit's time if it can be told, and a note if they differ."""
+    """What chosen() returns, for a tree with .git in it: the files count, with the last commit's time, and a note if they differ."""
     top = tidy.find_root({name: b"" for name in contents.files if ".git/" not in name})
     inside = f"{top}/.git" if top else ".git"
-    try:
-        commit = repository.from_repository(contents.files, inside, desk.place, desk.box) if f"{inside}/HEAD" in contents.files else None
-    except Refused as refusal:
-        return Contents(contents.files, contents.times, (*contents.notes, f"its .git is of no use: {refusal}")), "its newest file"
-    if commit is None:
+    if f"{inside}/HEAD" not in contents.files:
         return contents, "its newest file"
+    try:
+        commit = repository.from_repository(contents.files, inside, desk.place, desk.box)
+    except Refused as refusal:
+        notes = (*contents.notes, f"its .git is of no use: {refusal}")
+        return Contents(contents.files, contents.times, notes), "its newest file"
     files = {name.removeprefix(top).lstrip("/"): content for name, content in contents.files.items()}
     differ = [name for name in commit.files.keys() | files.keys() if not tree.is_product(name) and not name.startswith(".git/")
               and not tidy.DROPPINGS.fullmatch(name) and commit.files.get(name) != files.get(name)]
@@ -148,13 +150,13 @@ def kind_of(name, head):
     other = next((f"a {kind} file" for magic, kind in OTHERS.items() if head.startswith(magic)), "")
     if not other and (name.endswith(PATCHES) or b"\n+++ " in tidy.plain(head[:HEAD])[0]):
         return "patch"
-    return f"{other or 'neither an archive nor a patch'}: hand in a directory, .tar.gz, .tar.xz, .tar, .zip, git repository or bundle, or a .patch"
+    return f"{other or 'neither an archive nor a patch'}: hand in {FORMS}"
 
 
 def fail_if_large(files):
     """Refuse more than a lab tree can be."""
     if len(files) > tree.FILES or sum(map(len, files.values())) > tree.BYTES:
-        raise Refused(f"too large for a lab tree: more than {tree.FILES} files or {tree.BYTES >> 20} MiB beside what a build makes")
+        raise Refused(f"too large for a lab tree: more than {tree.FILES} files or {tree.BYTES >> 20} MiB, what a build makes aside")
 
 
 def write(files, top):
@@ -166,7 +168,7 @@ def write(files, top):
 
 
 def received(times, since):
-    """When a tree was handed in by the newest of its times (POSIX seconds by path), None if they can't be true; and a note of that."""
+    """When a tree was handed in: the newest of its times (POSIX seconds by path), None if that can't be true; and a note of it."""
     newest = max(times.values(), default=0.0)
     if not EARLIEST <= newest <= time.time() + DAY:
         return None, f"when it was handed in can't be told from {since}"

@@ -1,4 +1,4 @@
-"""What lies in a folder of submissions -> who handed in what: ids from the names that a course's system gives, by the lab file's rules."""
+"""A folder of submissions -> who handed in what: ids from the names that a course's system gives, by the lab file's rules."""
 
 import hashlib
 import re
@@ -38,11 +38,12 @@ def submission_ids(directory, rules):
     rules are the lab file's Exports: the first whose pattern is all of a name says what is what in it. A name that none fits
     is the id itself. Raises CouldNotGrade where the directory can't be read."""
     try:
-        paths = sorted(path for path in directory.iterdir() if not DROPPINGS.fullmatch(path.name) and not path.name.startswith("."))
+        there = (path for path in directory.iterdir() if path.name != METADATA and not path.name.startswith("."))
+        paths = sorted(path for path in there if not DROPPINGS.fullmatch(path.name))
         told = metadata(directory / METADATA)
     except OSError as error:
         raise CouldNotGrade(f"can't read the submissions in {directory}: {error.strerror}") from None
-    entries = [with_metadata(entry(path, rules), told.get(path.name, {})) for path in paths if path.name != METADATA]
+    entries = [with_metadata(entry(path, rules), told.get(path.name, {})) for path in paths]
     taken, counted = {}, []
     for group in grouped(entries).values():
         own = unique(safe(group[0].raw), group[0].raw, taken)
@@ -77,7 +78,7 @@ def safe(raw):
 
 
 def unique(name, raw, taken):
-    """The name, or where another raw id (in the dict taken) came to it, the name and a mark; also where only the case differs."""
+    """The name, with a mark behind it where another raw id (in the dict taken) came to it, or to one that differs in case only."""
     if taken.setdefault(name.casefold(), raw) != raw:
         name = f"{name[:LONGEST - 9]}-{hashlib.sha256(raw.encode('utf-8', 'replace')).hexdigest()[:8]}"
         taken[name.casefold()] = raw
@@ -85,7 +86,7 @@ def unique(name, raw, taken):
 
 
 def settled(group):
-    """The entries of one id: of what can be opened the latest attempt counts, among equal ones the newest file; all others say so."""
+    """The entries of one id, the one that counts first: what can be opened, of that the latest attempt, of these the newest file."""
     def rank(one):
         opens = one.path.is_dir() or bool(SUFFIX.fullmatch(one.path.name))
         return not one.beside, opens, one.attempt, one.received or 0, one.path.lstat().st_mtime, one.path.name
@@ -99,13 +100,14 @@ def settled(group):
 # Gradescope's metadata.
 
 def with_metadata(one, said):
-    """An Entry with what Gradescope's metadata say of it, a dict; its id becomes the first submitter's student id, where there is one."""
+    """An Entry with what Gradescope's metadata (a dict) say of it. Its id becomes that of the first submitter who has one."""
     if not said:
         return one
     people = [name for name in said.get("name", ()) if name]
     notes = (f"handed in together: {', '.join(people)}",) if len(people) > 1 else ()
-    return replace(one, raw=next(iter(said.get("sid", ())), "") or one.raw, name=", ".join(people), email=next(iter(said.get("email", ())), ""),
-                   received=moment(next(iter(said.get("created_at", ())), "")), notes=one.notes + notes)
+    first = {key: next(filter(None, values), "") for key, values in said.items()}
+    return replace(one, raw=first.get("sid") or one.raw, name=", ".join(people), email=first.get("email", ""),
+                   received=moment(first.get("created_at", "")), notes=one.notes + notes)
 
 
 def metadata(path):

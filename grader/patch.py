@@ -1,4 +1,4 @@
-"""Applies a patch to a tree in memory: of git format-patch, git diff or diff -ru. A hunk must fit to the letter; it may have moved."""
+"""Applies a patch (git format-patch, git diff, diff -ru) to a tree in memory. A hunk must fit to the letter; it may have moved."""
 
 import email.utils
 import re
@@ -64,7 +64,8 @@ def untold(text):
     """A note of the files of which a patch says that they are there, but not what they hold."""
     said = [m["path"] or m["place"].split("/")[-1] + "/" + m["name"] for m in UNTOLD.finditer(text)]
     names = [name for name in said if not made_by_build(name)]
-    return [f"the patch says that these differ, but not how (diff -ruN does): {', '.join(map(shown, names[:5]))}"] if names else []
+    more = ", ".join(map(shown, names[:5]))
+    return [f"the patch says that these differ, but not how (diff -ruN does): {more}"] if names else []
 
 
 def made_by_build(name):
@@ -115,7 +116,7 @@ def fit(lines, hunk, wanted):
 
 
 def level(names, files):
-    """How many folders to take off one side's names, so that most of them are in files; else, that most lie in folders there."""
+    """How many folders to take off one side's names so that most are in files; if none is, so that most lie in folders there."""
     names = [parts(name) for name in names if name is not None]
     folders = {name.rpartition("/")[0] for name in files} - {""}
     for fits in (lambda name: name in files, lambda name: name.rpartition("/")[0] in folders):
@@ -209,7 +210,10 @@ def unquoted(text):
     """A name as git writes it, without its quotes and escapes."""
     if not (len(text) > 1 and text[0] == text[-1] == '"'):
         return text
-    raw = re.sub(r"\\([0-7]{3}|.)", lambda m: chr(int(m[1], 8) & 255) if len(m[1]) == 3 else ESCAPES.get(m[1], m[1]), text[1:-1])
+    def meant(m):
+        return chr(int(m[1], 8) & 255) if len(m[1]) == 3 else ESCAPES.get(m[1], m[1])
+
+    raw = re.sub(r"\\([0-7]{3}|.)", meant, text[1:-1])
     return raw.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
 
 
@@ -230,7 +234,8 @@ def read_hunks(lines, at, name):
                 after += [rest] * (mark != "-")
             at += 1
         if (len(before), len(after)) != (old, new):
-            raise Refused(f"{shown(name)}: a patch that was cut off or edited: hunk {len(hunks) + 1} has other lines than it says")
+            raise Refused(f"{shown(name)}: a patch that was cut off or edited: "
+                          f"hunk {len(hunks) + 1} has other lines than it says")
         hunks.append(Hunk(int(head[1]) - (old > 0), tuple(before), tuple(after)))
     return tuple(hunks), at
 

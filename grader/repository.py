@@ -1,6 +1,6 @@
 """Takes the last commit out of a git repository or bundle. It may be hostile: git never sees its config, hooks or attributes.
 
-Only refs, which are read here, and objects are taken over, into a repository of our own; git runs there, confined, and writes a tar."""
+Refs are read here. Objects alone are taken over into a repository of our own; there git runs, confined, and writes a tar."""
 
 import re
 import shutil
@@ -20,14 +20,19 @@ OWN = {"HEAD": "ref: refs/heads/none\n", "refs/heads/": "", "objects/pack/": "",
        "info/attributes": "* -export-ignore -export-subst -text -eol -filter -ident -working-tree-encoding\n"}
 CONFIG = {40: "[core]\nrepositoryformatversion = 0\nbare = true\n",
           64: "[core]\nrepositoryformatversion = 1\nbare = true\n[extensions]\nobjectFormat = sha256\n"}
-# Nothing of this computer's configuration, no prompt, nothing fetched; $1 is a commit.
-GIT = ["env", "GIT_DIR=own", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
-       "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1", "sh", "-c",
-       f"ulimit -f {BYTES // 512}; ulimit -v {MEMORY >> 10}; " 'g="git -c core.hooksPath=/dev/null -c core.fsmonitor= -c protocol.allow=never -c safe.directory=*"; set -f; '
-       'if test -f given.bundle; then $g bundle unbundle given.bundle > refs || exit; fi; '
-       f'n=$($g ls-tree -r -t --name-only "$1" | head -n {MEMBERS + 1} | wc -l); '    # ten trees of ten trees of ...
-       f'if test "$n" -gt {MEMBERS}; then echo "fatal: more than {MEMBERS} files and folders"; exit 1; fi; '
-       'exec $g archive --format=tar --output=tree.tar "$1"', "sh"]
+# Nothing of this computer's configuration, no prompt, nothing fetched.
+SETTINGS = ["GIT_DIR=own", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+            "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1"]
+# $1 is a commit. Its files are counted first: ten trees of ten trees of ten trees and so on would fill the memory.
+SCRIPT = f"""
+ulimit -f {BYTES // 512}
+ulimit -v {MEMORY >> 10}
+git="git -c core.hooksPath=/dev/null -c core.fsmonitor= -c protocol.allow=never"
+if test -f given.bundle; then $git bundle unbundle given.bundle > refs || exit; fi
+n=$($git ls-tree -r -t --name-only "$1" | head -n {MEMBERS + 1} | wc -l)
+if test "$n" -gt {MEMBERS}; then echo "fatal: more than {MEMBERS} files and folders"; exit 1; fi
+exec $git archive --format=tar --output=tree.tar "$1"
+"""
 
 
 def find(files):
@@ -88,7 +93,7 @@ def from_bundle(path, place, box=sandbox.OPEN):
 
 
 def lay_own(objects, commit, place):
-    """Write a repository of our own, with objects (bytes by path), to place/own. Its kind goes by the length of a commit's id."""
+    """Write a repository of our own with objects (bytes by path) to place/own, of the kind that a commit's id tells by its length."""
     shutil.rmtree(place, ignore_errors=True)
     for name, content in {**OWN, "config": CONFIG[len(commit)], **objects}.items():
         path = place / "own" / name
@@ -101,7 +106,7 @@ def archived(commit, place, box):
     """The Contents of a commit in place/own; place is removed."""
     sandbox.need("git", "git")
     try:
-        result = sandbox.run([*GIT, commit], place, LIMITS, box, bring=("tree.tar",))
+        result = sandbox.run(["env", *SETTINGS, "sh", "-c", SCRIPT, "sh", commit], place, LIMITS, box, bring=("tree.tar",))
         if result.cut or result.status != 0 or not (place / "tree.tar").is_file():
             lines = [line for line in result.output.split("\n") if line.startswith(("fatal", "error"))]
             why = result.cut or (lines[0] if lines else f"git ended with status {result.status}")

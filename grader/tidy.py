@@ -6,8 +6,8 @@ from collections import Counter
 from .tree import is_product
 from .unpack import Contents, Refused, shown
 
-DROPPINGS = re.compile(r"(?:.*/)?(?:__MACOSX(?:/.*)?|\.DS_Store|\._[^/]*|\.AppleDouble/.*|\.Spotlight-V100/.*|\.Trashes/.*|\.fseventsd/.*"
-                       r"|Icon\r|Thumbs\.db|ehthumbs\.db|desktop\.ini|\$RECYCLE\.BIN/.*|[^/]*:Zone\.Identifier)", re.I)
+DROPPINGS = re.compile(r"(?:.*/)?(?:(?:__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes|\.fseventsd|\$RECYCLE\.BIN)(?:/.*)?"
+                       r"|\.DS_Store|\._[^/]*|Icon\r|Thumbs\.db|ehthumbs\.db|desktop\.ini|[^/]*:Zone\.Identifier)", re.I)
 SOURCE = re.compile(r".*(?:\.(?:c|h|s|pl|py|sh|ld|mk|in|inc|toml)|/?(?:GNU)?makefile|\.gdbinit[^/]*)", re.I)
 PARTS = ("kernel", "user")              # the folders that make a lab tree
 BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -17,7 +17,7 @@ NAMED = 3                               # files that a note names
 def tidied(contents, handout):
     """The Contents of a lab tree by paths relative to it, and notes of all that was changed or left out.
 
-    handout is the set of paths that a student starts from. Raises Refused where contents (Contents) hold no lab tree, or several."""
+    handout is the set of paths that a student starts from. Raises Refused where contents (Contents) hold no lab tree or several."""
     files, notes = without_droppings(contents.files)
     root = find_root(files)
     if root:
@@ -29,7 +29,8 @@ def tidied(contents, handout):
         raise Refused("no lab tree: in kernel/ or in user/ there is only what a build makes")
     files, changed = with_plain_text(files)
     times = {new: contents.times[old] for old, new in paths(contents.files, root, renamed) if new in files}
-    return Contents(files, times, (*contents.notes, *notes, *moved, *(f"{shown(a)}: named {b}" for a, b in renamed.items()), *left_out, *changed))
+    named_right = [f"{shown(old)}: named {new}" for old, new in renamed.items()]
+    return Contents(files, times, (*contents.notes, *notes, *moved, *named_right, *left_out, *changed))
 
 
 def named(files):
@@ -78,7 +79,7 @@ def at_top(files, root):
 
 
 def in_right_case(files, handout):
-    """The files by the names that the handout has, where only upper and lower case differ; and a dict of the names that changed."""
+    """The files by the handout's names where only upper and lower case differ, and a dict of the names that changed."""
     known = Counter(name.lower() for name in handout)
     right = {name.lower(): name for name in handout if known[name.lower()] == 1}
     places = {name.rsplit("/", 1)[0].lower(): name.rsplit("/", 1)[0] for name in handout if "/" in name}

@@ -1,4 +1,4 @@
-"""Takes files out of a directory, a tar or a zip, with limits counted on what really comes; what could do harm is refused by name."""
+"""Takes files out of a directory, a tar or a zip. Limits count what really comes; what could do harm is refused by name."""
 
 import bz2
 import io
@@ -50,7 +50,7 @@ def shown(name):
 
 
 def safe_name(raw):
-    """The path that a member's name means, parts joined by "/"; "" for the top itself. Raises Refused where it leads elsewhere."""
+    """The path that a member's name means, "" for the top itself. Raises Refused where it leads elsewhere."""
     if "\0" in raw or any(ord(c) < 32 for c in raw.removesuffix("Icon\r")):
         raise Refused(f"{shown(raw)}: a name with control characters in it")
     if raw.startswith("/"):
@@ -59,7 +59,8 @@ def safe_name(raw):
         raise Refused(f"{shown(raw)}: a name with a backslash in it; folders are parted by /")
     if DRIVE.match(raw):
         raise Refused(f"{shown(raw)}: a name with a Windows drive in it; names must be relative to the tree")
-    parts = [part for part in raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("/") if part not in ("", ".")]
+    text = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise Refused(f"{shown(raw)}: a path that leads out of the tree (..)")
     if len(parts) > DEPTH:
@@ -141,7 +142,8 @@ class Intake:
             if target in self.files:
                 copies[name] = target
             else:
-                notes.append(f"{shown(name)}: a symbolic link to {shown(self.links[name])}, which is no file of the tree: left out")
+                told = f"{shown(name)}: a symbolic link to {shown(self.links[name])}"
+                notes.append(f"{told}, which is no file of the tree: left out")
         for name, target in copies.items():
             self.count(len(self.files[target]), name)
             self.files[name], self.times[name] = self.files[target], self.times[target]
@@ -213,8 +215,9 @@ UNPACKERS = {b"\x1f\x8b": lambda: zlib.decompressobj(31), b"BZh": bz2.BZ2Decompr
 
 
 def from_archive(path, kind, limit=PACKED):
-    """The Contents of an archive file (a Path) of a kind, "tar" or "zip", of at most limit bytes. Raises Refused, OSError where it
-    can't be opened."""
+    """The Contents of an archive file (a Path) of a kind, "tar" or "zip", of at most limit bytes.
+
+    Raises Refused, OSError where it can't be opened."""
     size = path.stat().st_size
     if size > limit:
         raise Refused(f"larger than {limit >> 20} MiB")
