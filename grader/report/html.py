@@ -5,12 +5,11 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
+from html import escape
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from grader import __version__
+from grader import CouldNotGrade, __version__
 from grader.report import alike, excerpt, measures, naming
 from grader.score import Outcome
 
@@ -200,7 +199,7 @@ def listing(shown):
         kind = " marked" if line.marked else diff_class(line.text) if shown.file == "diff.patch" else ""
         mark = '<span class="hide">failing line: </span>' if line.marked else ""
         made.append(f'<span class="row{kind}" id="{shown.anchor}-{line.number}" data-n="{line.number}">{mark}{text}\n</span>')
-    return Markup("".join(made))
+    return "".join(made)
 
 
 def diff_class(line):
@@ -216,7 +215,7 @@ def render(name, **values):
     style, script = (TEMPLATES / "style.css").read_text(), (TEMPLATES / "index.js").read_text() if name == "index.html" else ""
     policy = "; ".join(["default-src 'none'", f"style-src {hashed(style)}", f"script-src {hashed(script) if script else none()}",
                         "base-uri 'none'", "form-action 'none'"])
-    return ENVIRONMENT.get_template(name).render(style=Markup(style), script=Markup(script), policy=policy, kit=__version__, **values)
+    return environment().get_template(name).render(style=style, script=script, policy=policy, kit=__version__, **values)
 
 
 def none():
@@ -229,14 +228,19 @@ def hashed(text):
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
+@cache
 def environment():
-    """The jinja2 environment: everything is escaped, what can't be seen is made visible, an unknown name is an error."""
+    """The jinja2 environment: everything is escaped, what can't be seen is made visible, an unknown name is an error.
+
+    Raises CouldNotGrade where there is no jinja2, which only those who write pages need."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError:
+        raise CouldNotGrade("the pages of results need jinja2. In the kit, run: make setup. "
+                            "By hand, on Debian and Ubuntu: apt install python3-jinja2") from None
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True, finalize=lambda value: naming.visible(value) if type(value) is str else value)
     made.filters.update(number=naming.number, signed=naming.signed, at=naming.at, task_name=naming.name, search=search_text, listing=listing)
     made.globals.update(STATES=STATES, MEMBERS=MEMBERS, state=state, decided=decided, points=naming.points,
                         what_became=naming.result, brief=brief)
     return made
-
-
-ENVIRONMENT = environment()
