@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader.explain import CALLER
 from grader.score import Outcome
 
 WIDTH = 80              # columns, where the output is no terminal; a terminal's lines are never longer than WIDEST
@@ -92,8 +93,7 @@ def hidden_paragraph(task):
     for part in task.hidden:
         if not part.passed:
             add_finding(grid, part.name, part)
-            grid.add_row("Try", Text(part.command, style="cyan"))
-            grid.add_row("", "")
+            add_advice(grid, task.doc, part)
     return grid
 
 
@@ -104,7 +104,7 @@ def add_finding(grid, tested, found):
     if found.line:
         grid.add_row("", Text(clean(found.line), style="red"))
     for place in found.where:
-        grid.add_row("Where", Text(in_source(place)))
+        grid.add_row("" if place.what == CALLER else "Where", Text(in_source(place)))
     if found.hint:
         grid.add_row("Means", Text(found.hint))
 
@@ -117,18 +117,25 @@ def paragraph(task):
     add_finding(grid, first.name, task)
     for other in others(lost, first):
         grid.add_row("Also", Text(other))
-    grid.add_row("Read", Text(task.doc))
-    if task.command:
-        grid.add_row("Try", Text(task.command, style="cyan"))
-    grid.add_row("", "")
+    add_advice(grid, task.doc, task)
     return grid
+
+
+def add_advice(grid, page, found):
+    """Add the rows of what to read, and what to type: in gdb too, where the machine got stuck or killed a process."""
+    grid.add_row("Read", Text(page))
+    if found.command:
+        grid.add_row("Try", Text(found.command, style="cyan"))
+    if found.command.startswith("make run") and any(place.function for place in found.where):
+        grid.add_row("", Text(found.command.replace("make run", "make gdb"), style="cyan"))
+    grid.add_row("", "")
 
 
 def in_source(place):
     """A place in the source, as a person reads it."""
-    at = f"{clean(place.file)}:{place.line}" if place.file else ""
+    at = clean(place.file) + (f":{place.line}" if place.line else "") if place.file else ""
     spot = f"{at} in {clean(place.function)}" if at and place.function else at or clean(place.function)
-    return f"{clean(place.what)}: {spot or 'could not be resolved'}"
+    return f"{clean(place.what)}{' ' if place.what == CALLER else ': '}{spot or 'could not be resolved'}"
 
 
 def others(lost, first):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader import CouldNotGrade
+from grader import CouldNotGrade, gradebooks
 from grader.report import canvas, gradebook, moodle
 from grader.tests import made_up
 
@@ -177,3 +177,35 @@ def test_a_gradebook_of_thousands_is_quick():
 def test_values_are_read_as_csv_says():
     sheet = gradebook.read(b'a,"b ""c""" , d\n"x\ny",,z\n', ("a",))
     assert [[sheet.value(row, column) for column in range(3)] for row in range(2)] == [["a", 'b "c"', "d"], ["x\ny", "", "z"]]
+
+
+# Files.
+
+def test_a_copy_is_filled_and_the_export_stays(tmp_path, capsys):
+    export, out = tmp_path / "export.csv", tmp_path / "results"
+    out.mkdir()
+    export.write_bytes(CANVAS)
+    gradebooks.check(export, COLUMN)
+    gradebooks.fill(export, COLUMN, named(full="501", half="999"), out)
+    assert export.read_bytes() == CANVAS and b'CS 2",100,' in (out / "export.csv").read_bytes()
+    said = capsys.readouterr()
+    assert said.out == f"1 of 2 scores stand in {out}/export.csv\n"
+    assert "export.csv: submission 999: no row of the gradebook is its own: enter its score by hand\n" in said.err
+
+
+def test_a_worksheet_is_moodles_where_no_column_is_named(tmp_path):
+    (tmp_path / "sheet.csv").write_bytes(MOODLE)
+    (tmp_path / "results").mkdir()
+    gradebooks.fill(tmp_path / "sheet.csv", None, named(full="71"), tmp_path / "results")
+    assert rows_of((tmp_path / "results/sheet.csv").read_bytes())[0]["Grade"] == "100"
+
+
+def test_what_can_not_be_filled_is_told_before_any_work(tmp_path):
+    (tmp_path / "export.csv").write_bytes(CANVAS)
+    for path, column, says in ((None, COLUMN, "give the exported gradebook too"), (tmp_path / "none.csv", None, "can't read .*none.csv"),
+                               (tmp_path / "export.csv", "Lab", "no column 'Lab'"), (tmp_path / "export.csv", None, "--column 'mmap lab")):
+        with pytest.raises(CouldNotGrade, match=says):
+            gradebooks.check(path, column)
+    with pytest.raises(CouldNotGrade, match="move it elsewhere"):
+        gradebooks.fill(tmp_path / "export.csv", COLUMN, [], tmp_path)
+    assert (tmp_path / "export.csv").read_bytes() == CANVAS

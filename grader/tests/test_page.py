@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from grader import results as batch_results
 from grader.report import alike, excerpt, html, measures
 from grader.tests import made_up
 from grader.tests import synthetic as syn
@@ -217,6 +218,14 @@ def test_a_page_tells_late_days_overrides_notes_diff_and_build_log(results):
     assert "return 0x40000000;  // &lt;b&gt;bold&lt;/b&gt;" in texts["full"] and "ld -o kernel/kernel" in texts["full"]
     assert "No score" in texts["failed"] and "QEMU is not installed" in texts["failed"]
     assert "a path out of the archive" in texts["refused"] and "hidden failure: secret line" in texts["capped"]
+
+
+def test_a_page_says_how_to_decide_otherwise_and_a_batch_takes_it(results, tmp_path):
+    for id, task in (("half", 5), ("full", 1), ("failed", 0)):
+        text = next(text for path, text in pages(results).items() if path.parent.name == id)
+        entry = re.search(r"\[\[override\]\].*?(?=</pre>)", text, re.S)[0].replace("&#34;", '"').replace('= ""', '= "me"')
+        (tmp_path / "overrides.toml").write_text(entry)
+        assert [(one.id, one.task) for one in batch_results.read_overrides(tmp_path, syn.LAB, {id})] == [(id, task)]
 
 
 def test_what_could_not_be_graded_comes_first(results):
