@@ -8,16 +8,17 @@ from .tree import BYTES, is_product
 from .unpack import Refused, safe_name, shown
 
 MAIL = re.compile(r"^From [0-9a-f]{40} .*$", re.M)
-DATE = re.compile(r"^Date: (.*)$", re.M)
+DATE = re.compile(r"^Date: (.{1,100})$", re.M)
 HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
-UNTOLD = re.compile(r"^(?:Only in (?P<place>.+): (?P<name>.+)|Binary files .* and (?P<path>.+) differ)$", re.M)
+UNTOLD = re.compile(r"^(?:Only in (?P<place>.{1,300}): (?P<name>.{1,300})|Binary files .{1,300} and (?P<path>.{1,300}) differ)$", re.M)
 SAME = re.compile(r'diff --git "?(?P<one>[^/"\s]+/)(?P<name>.+?)"? "?(?!(?P=one))[^/"\s]+/(?P=name)"?'
                   r'|diff --git "?(?P<bare>.+?)"? "?(?P=bare)"?')       # git's line for a file that has one name
 NOWHERE = re.compile(r"/dev/null$|.*\t(?:1970-01-01|1969-12-31) ")      # a side of a change without a file
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 LARGEST = 4 << 20           # bytes of a patch
-HUNKS = 5000                # in a patch
-MOVED = 2000                # lines that a hunk may have moved
+HUNKS = 5000                # in a patch, and files
+LONGEST = 400               # characters of a line that names files
+MOVED = 500                 # lines that a hunk may have moved
 DEEPEST = 8                 # folders that names may have before those of the tree
 
 
@@ -130,9 +131,7 @@ def level(names, files):
 
 def parts(name):
     """The parts of a name in a patch, without what stands for where diff was run. Raises Refused if it leads out of there."""
-    while name.startswith(("/", "./", "../")):
-        name = name.partition("/")[2]
-    return safe_name(name).split("/")
+    return safe_name(re.sub(r"^(?:\.{0,2}/)+", "", name)).split("/")
 
 
 def path(name, strip):
@@ -153,6 +152,8 @@ def parse(lines):
     while at < len(lines):
         line = lines[at]
         if line.startswith("diff "):
+            if len(line) > LONGEST or len(changes) > HUNKS:
+                raise Refused(f"{shown(line)}: a patch of more than {HUNKS} files, or with longer names than {LONGEST // 2} bytes")
             changes += without_hunks(header)
             header = {"diff": line}
         elif line.startswith("--- ") and HUNK.match("".join(lines[at + 2:at + 3])) and lines[at + 1].startswith("+++ "):

@@ -22,7 +22,7 @@ RATIO = 200                     # unpacked bytes for one packed byte, looked at 
 FREE = 8 << 20
 LONGEST = 1000                  # bytes of a path; 255 of a part of it
 CHUNK = 1 << 16
-MEMORY = 64 << 20               # bytes that an xz stream may make its unpacker hold
+MEMORY = 128 << 20              # bytes that an xz stream may make its unpacker hold
 
 GIT = re.compile(r"(?:.*/)?\.git/(?!HEAD$|packed-refs$|refs/|objects/)")     # parts of a repository that nobody looks at
 DRIVE = re.compile(r"[A-Za-z]:")

@@ -81,6 +81,7 @@ def test_the_disk_is_as_large_as_the_trees_kernel_wants(tmp_path):
     assert sizes("#define FSSIZE FSSIZE\n#define LOGSIZE 5 * x\n") == {}
 
 
-@pytest.mark.parametrize("text", ["/*" * 300_000, " " * 1_000_000 + "x", "#define A " + "1 * " * 300_000, "#define " + "A " * 300_000])
+@pytest.mark.parametrize("text", ["/*" * 300_000, " " * 1_000_000 + "x", "#define A " + "1 * " * 300_000, "#define " + "A " * 300_000],
+                         ids=["comments", "blanks", "product", "words"])
 def test_a_header_made_to_take_long_does_not(text):
     assert base.defines(text.encode()) == {}

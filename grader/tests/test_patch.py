@@ -142,3 +142,23 @@ def test_a_patch_made_to_grow_stops_at_the_limit(monkeypatch):
     copies = "".join(f"diff --git a/kernel/vm.c b/kernel/c{n}.c\nsimilarity index 100%\ncopy from kernel/vm.c\ncopy to kernel/c{n}.c\n" for n in range(100))
     with pytest.raises(Refused, match=re.escape("makes more than 0 MiB of files")):
         applied(copies)
+
+
+LONG_NEW = NEW.format("b/kernel/new.c").replace("@@ -0,0 +1 @@\n+evil\n", "@@ -0,0 +1,200000 @@\n" + "+\n" * 200_000)
+SLOW = {
+    "binary": ("Binary files " + " and " * 300_000, "changes no file"),
+    "only": ("Only in " + ": " * 500_000, "changes no file"),
+    "slashes": (CHANGE.format("/" * 1_000_000 + "x"), "names no file or folder"),
+    "blanks": ("diff --git a/" + "x " * 400_000 + "\nnew file mode 100644\n", "longer names than"),
+    "anywhere": (LONG_NEW + CHANGE.format("a/kernel/new.c").replace("@@ -1 +1 @@\n-one\n+two\n", "@@ -1,100001 +1,100000 @@\n" + " \n" * 100_000
+                 + "-x\n"), "hunk 1 of the patch does not fit"),
+    "renames": ("".join(f"diff --git a/kernel/vm.c b/kernel/{n}\nrename from kernel/vm.c\nrename to kernel/{n}\n" for n in range(6000)),
+                "a patch of more than 5000 files"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_patch_made_to_take_long_does_not(name):
+    text, says = SLOW[name]
+    with pytest.raises(Refused, match=says):
+        applied(text)
