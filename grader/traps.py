@@ -52,6 +52,7 @@ class Log:
 def listening():
     """A Log, and the file descriptor for QEMU to inherit and write to, which is closed behind the context."""
     source, sink = os.pipe()
+    os.fchmod(sink, 0o666)              # in a box, QEMU is another user, and opens it anew
     inherited = fcntl.fcntl(sink, fcntl.F_DUPFD, LOWEST)
     os.close(sink)
     try:
