@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from . import CouldNotGrade, batch, flake, lab, look, pool, publish, regrade, results
+from . import CouldNotGrade, batch, flake, gradebooks, lab, look, pool, publish, regrade, results
 from .lock import sole_user
 
 OUT = Path("results")           # the results folder, if nothing else is said
@@ -22,6 +22,7 @@ def add_commands(add):
     commands["batch"].add_argument("--no-strict", dest="strict", action="store_false", help="leave the hidden tests out")
     commands["batch"].add_argument("--deadline", type=deadline, metavar="TIME",
                                    help="count late days from it: 2026-11-21T23:59+01:00; none: forget an earlier one")
+    gradebooks.add_arguments(commands["batch"])
     commands["regrade"].add_argument("--keep", action="store_true", help="have the new results take the place of the old")
     for name in ("show", "diff", "shell"):
         commands[name].add_argument("id", metavar="ID", help="whose: the name of the folder in the results")
@@ -50,8 +51,13 @@ def deadline(word):
 
 def batch_command(options):
     """`batch`: 0 if there is a result for each."""
+    gradebooks.check(options.gradebook, options.column)
     order = batch.Order(options.submissions, options.out, options.strict, options.confined, options.deadline)
-    return carry_out(order, options, batch.run)
+    status = carry_out(order, options, batch.run)
+    if options.gradebook:
+        found = results.read(options.out, lab.load(strict=options.strict))
+        gradebooks.fill(options.gradebook, options.column, found, options.out)
+    return status
 
 
 def regrade_command(options):
