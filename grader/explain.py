@@ -14,8 +14,10 @@ EXECUTABLE, WRITABLE = 1, 2         # flags of an ELF segment
 PAGE = 4096
 KERNEL = "kernel/kernel"
 NOISE = ("panic", "backtrace", "kerneltrap", "kernelvec", "syscall", "exception", "usertrap")    # functions on every stack
+CALLER = "called from"              # what a Place is called that tells who called the one before
 WAITS = "waits for a child"
-STACKS = 4                          # stacks that are told of a machine that got stuck
+DEPTH = 10                          # functions of a stack that are told
+STACKS = 3                          # stacks that are told of a machine that got stuck
 SHOWN = 6                           # faults, or functions of a backtrace, that are told
 
 
@@ -26,7 +28,7 @@ class Place:
     what: str               # what happened there
     function: str           # "" where it could not be resolved
     file: str               # relative to the tree
-    line: int
+    line: int               # 0: the file as a whole
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Facts:
     near: str = ""                      # why there is none
     places: dict = field(default_factory=dict)      # (ELF path in the tree, address) -> (function, file, line)
     segments: dict = field(default_factory=dict)    # ELF path in the tree -> ((start, end, flags), ...)
+    said: dict = field(default_factory=dict)        # console line -> (file, line) of the test program that says it
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ def trouble(run, start, end, program, facts, mapped):
     killed = [fault for fault in events.faults(lines) if fault.at <= first]
     where = tuple(fault_place(f, run, program, facts, mapped) for f in killed[:SHOWN])
     if first == said < len(lines):
-        return Trouble(f"{run.program} reports a failure", lines[said].strip(), where)
+        line = lines[said].strip()
+        test = (Place("the test that failed", "", *facts.said[line]),) if line in facts.said else ()
+        return Trouble(f"{run.program} reports a failure", line, where + test)
     if panic:
         return Trouble("the kernel panicked" + missing(run), panic.line, where + (panicked_places(run) or panic_places(panic, facts)))
     if stopped(run):
@@ -218,8 +223,8 @@ def is_bystander(stack):
 def stack_places(frames, what):
     """The Places of a stack, without the functions that are on every one; the innermost is what, the others called it."""
     telling = [f for f in frames if f.function not in NOISE and not f.file.endswith((".h", ".S"))]
-    places = [Place("called from" if n else what, f.function, f.file, f.line) for n, f in enumerate(telling)]
-    return tuple(places[:SHOWN]) or (Place(what, "", "", 0),)
+    places = [Place(CALLER if n else what, f.function, f.file, f.line) for n, f in enumerate(telling)]
+    return tuple(places[:DEPTH]) or (Place(what, "", "", 0),)
 
 
 def panic_places(panic, facts):
@@ -229,7 +234,7 @@ def panic_places(panic, facts):
         function, file, line = facts.places.get((KERNEL, address - 1), ("", "", 0))
         again = found and function == found[-1].function    # a function that calls itself is told once
         if function not in NOISE and not again:
-            found.append(Place("called from" if found else "the panic", function, file, line))
+            found.append(Place(CALLER if found else "the panic", function, file, line))
     last = max((n for n, place in enumerate(found) if place.function), default=0)     # what is below is no kernel code
     return tuple(found[:last + 1][:SHOWN])
 

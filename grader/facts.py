@@ -1,6 +1,7 @@
 """Learns what a build's ELF files say, in limited processes: the files are a stranger's, and may be made to do harm."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from grader.explain import KERNEL, Facts, asked_addresses
 LEAST = 16                  # VMAs in struct proc
 LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for one ELF file
 LONGEST = 120               # characters of a name that are kept
+SOURCES = (Path(__file__).resolve().parent / "official/user", Path(__file__).resolve().parent / "labs/hidden")
+TELLING = 6                 # characters of a text that tells where it stands
 READER = Path(__file__).resolve().with_name("elfread.py")
 
 
@@ -32,7 +35,30 @@ def gather(build, transcripts, box=sandbox.OPEN):
     segments = {elf: parts for elf, answer in answers.items() if (parts := clean_segments(answer.get("segments")))}
     kernel = answers[KERNEL]
     return Facts(clean(kernel.get("table", "")), clean(kernel.get("near", "the kernel's debug information can't be read")),
-                 places, segments)
+                 places, segments, said(transcripts))
+
+
+def said(transcripts):
+    """For each console line that tells of a failure the (file, line) of the official test program that says it, where that is one place."""
+    found = {}
+    for run in transcripts:
+        name = run.program.split()[0]
+        sources = [folder / f"{name}.c" for folder in SOURCES if (folder / f"{name}.c").is_file()]
+        literals = string_literals(sources[0].read_text()) if sources else {}
+        for line in (line.strip() for line in run.evidence if "fail" in line):
+            text = max((text for text in literals if text in line), key=len, default="")
+            if len(text) >= TELLING and len(literals[text]) == 1:
+                found[line] = (f"{sources[0].parent.name}/{name}.c", literals[text][0])
+    return found
+
+
+def string_literals(source):
+    """The string literals of a C program, each with the numbers of the lines where it stands."""
+    found = {}
+    for number, line in enumerate(source.splitlines(), 1):
+        for text in re.findall(r'"((?:[^"\\]|\\.)*)"', line):
+            found.setdefault(text, []).append(number)
+    return found
 
 
 def ask(elf, table, addresses, box):

@@ -173,7 +173,8 @@ def find(case, evidence):
         return find_fact(case, evidence)
     program = case.lab.program_of(evidence)
     if program not in case.build.programs:
-        return Finding(False, explain.Trouble(f"{program} is not on the disk: add $U/_{program} to UPROGS in the Makefile"))
+        return Finding(False, explain.Trouble(f"{program} is not on the disk: add $U/_{program} to UPROGS in the Makefile",
+                                              where=(explain.Place("the list UPROGS", "", "Makefile", 0),)))
     if any(events.unknown(run) for run in case.of(program)):
         return Finding(False, explain.Trouble(f"{program} is on the disk, and the shell could not exec it", f"exec {program} failed"))
     if not case.of(program):
@@ -189,7 +190,7 @@ def find_fact(case, evidence):
     """The Finding for a fact: in the kernel's debug information, or by what the kernel does."""
     if case.facts.table or evidence.instead and find_section(case, case.lab.section_named(evidence.instead)).seen:
         return SEEN
-    return Finding(False, explain.Trouble(case.facts.near))
+    return Finding(False, explain.Trouble(case.facts.near, where=(explain.Place("struct proc", "", "kernel/proc.h", 0),)))
 
 
 def find_section(case, section):
@@ -342,7 +343,7 @@ def task_grade(lab, task, judged):
     return TaskGrade(task.number, task.name, sum(part.score for part in parts), most,
                      Outcome.FAILED if lost else Outcome.NOT_GRADED, finding.trouble.why, finding.trouble.line,
                      finding.trouble.where, explain.meaning(lab, task, finding.trouble, evidence.reason or task.hint),
-                     task.doc, command_for(lab, evidence), parts)
+                     task.doc, command_for(lab, evidence) or f"make grade TASK={task.number}", parts)
 
 
 def part_grade(lab, task, evidence, finding):
