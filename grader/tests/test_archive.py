@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from grader import archive, handout, lab, tidy, tree, unpack
+from grader import archive, handout, lab, patch, tidy, tree, unpack
 from grader.archive import Refused
 from grader.grade import OFFICIAL, grade_tree
 from grader.tests.mit import mit_files
@@ -129,12 +129,6 @@ def test_names_in_other_case_get_the_handouts(opened, tmp_path):
     submission = opened(make_zip(tmp_path / "x.zip", files))
     assert holds(submission) == {"Makefile": b"all:\n", "kernel/vm.c": b"int vm;\n", "kernel/mine.c": b"mine", "user/sh.c": b"int sh;\n"}
     assert "Kernel/VM.C: named kernel/vm.c" in submission.notes
-
-
-def test_a_script_can_be_run_though_the_archive_lost_that(opened, tmp_path):
-    submission = opened(make_zip(tmp_path / "x.zip", SMALL | {"user/gen.sh": b"#!/bin/sh\r\n"}))
-    scratch = tree.prepare(submission.path, tmp_path / "tree", (), OFFICIAL).path
-    assert os.access(scratch / "user/gen.sh", os.X_OK) and not os.access(scratch / "kernel/vm.c", os.X_OK)
 
 
 def test_links_inside_the_tree_become_copies(opened, tmp_path):
@@ -371,6 +365,14 @@ def test_more_files_than_a_lab_tree_has_are_refused(opened, tmp_path, monkeypatc
     monkeypatch.setattr(tree, "FILES", 3)
     with pytest.raises(Refused, match="too large for a lab tree: more than 3 files"):
         opened(make_zip(tmp_path / "x.zip", SMALL))
+
+
+def test_the_page_for_tas_tells_the_limits_as_they_are():
+    page = (KIT / "docs/submissions.md").read_text()
+    for told in (f"{unpack.PACKED >> 20} MiB packed; {unpack.BYTES >> 20} MiB unpacked", f"{unpack.MEMBERS:,} members", f"{unpack.RATIO} times",
+                 f"{unpack.FREE >> 20} MiB on", f"{unpack.DEPTH} folders; {unpack.LONGEST:,} bytes", f"{tree.FILES:,} files, {tree.BYTES >> 20} MiB",
+                 f"{patch.LARGEST >> 20} MiB, {patch.HUNKS:,} hunks"):
+        assert told in page, f"docs/submissions.md does not say {told}"
 
 
 # Any names at all.

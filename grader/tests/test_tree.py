@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from grader import CouldNotGrade, tree
+from grader import CouldNotGrade, base, tree
+from grader.tests.mit import mit_files
+from grader.tests.packing import lay
 
 PROTECTED = ("user/mmaptest.c", "mkfs/*")
 
@@ -147,3 +149,22 @@ def test_a_grader_without_its_official_files_says_so(prepare, official):
     (official / "user/mmaptest.c").unlink()
     with pytest.raises(CouldNotGrade, match="lacks user/mmaptest.c.*make handout"):
         prepare()
+
+
+def test_nothing_is_laid_over_a_tree_on_another_kernel(official, tmp_path):
+    files = mit_files(2024)
+    prepared = tree.prepare(lay(tmp_path / "mits", files), tmp_path / "scratch", PROTECTED, official)
+    there = {path.relative_to(prepared.path).as_posix(): path.read_bytes() for path in prepared.path.rglob("*") if path.is_file()}
+    assert {name: text for name, text in there.items() if name != tree.MANIFEST} == files
+    assert prepared.base is base.MIT[2024] and "MIT's xv6-riscv as of 2024" in prepared.notes[0]
+
+
+def test_of_a_tree_on_our_kernel_there_is_nothing_to_tell(submission, official, tmp_path):
+    prepared = tree.prepare(submission, tmp_path / "scratch", PROTECTED, official)
+    assert (prepared.base, prepared.notes) == (base.OURS, ())
+
+
+def test_scripts_can_be_executed_and_sources_can_not(submission, official, tmp_path):
+    write(submission, {"user/gen.sh": "#!/bin/sh\n"})
+    scratch = tree.prepare(submission, tmp_path / "scratch", PROTECTED, official).path
+    assert [os.access(scratch / name, os.X_OK) for name in ("user/gen.sh", "kernel/mmap.c")] == [True, False]
