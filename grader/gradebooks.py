@@ -10,7 +10,7 @@ from .report import canvas, moodle
 def add_arguments(parser):
     """Tell an argparse parser the options of a gradebook."""
     parser.add_argument("--gradebook", type=Path, metavar="FILE",
-                        help="also fill in this gradebook, a CSV that Canvas or Moodle exported; the copy lies in the results folder")
+                        help="also fill in this gradebook, a CSV that Canvas or Moodle exported; the copy, filled-FILE, lies in the results folder")
     parser.add_argument("--column", metavar="NAME", help="it is Canvas's, and the scores go into this column: 'mmap lab (1234)'")
 
 
@@ -27,9 +27,7 @@ def fill(gradebook, column, results, out):
 
     column is Canvas's; None: the gradebook is a grading worksheet of Moodle. Raises CouldNotGrade."""
     done = filled(gradebook, column, results)
-    copy = out / gradebook.name
-    if copy.exists() and copy.samefile(gradebook):
-        raise CouldNotGrade(f"{gradebook} lies in the results folder, where its copy goes: move it elsewhere")
+    copy = out / f"filled-{gradebook.name}"
     try:
         copy.write_bytes(done.content)
     except OSError as error:
