@@ -134,7 +134,7 @@ def patched(patches, desk):
         files, when, more = patch.applied(text, files)
         times += [when] if when is not None else []
         notes += [f"{shown(name)}: {changed}"] * bool(changed) + more
-    return Contents(files, dict.fromkeys(files, max(times, default=0.0)), tuple(notes)), "the mail's date"
+    return Contents(files, dict.fromkeys(files, max(times, default=0.0)), tuple(notes)), "the patch"
 
 
 def kind_of(name, head):
@@ -171,6 +171,6 @@ def received(times, since):
     """When a tree was handed in: the newest of its times (POSIX seconds by path), None if that can't be true; and a note of it."""
     newest = max(times.values(), default=0.0)
     if not EARLIEST <= newest <= time.time() + DAY:
-        return None, f"when it was handed in can't be told from {since}"
+        return None, f"when it was handed in is not known: {since} does not tell"
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
     return newest, f"handed in {text}, by the time of {since}"

@@ -161,7 +161,7 @@ def test_times_that_can_not_be_true_tell_nothing(opened, tmp_path):
     old.mtime = 0
     path = make_tar(tmp_path / "x.tar", {}, extra=[(old, b"x"), (replaced(old, "user/sh.c"), b"x")])
     submission = opened(path)
-    assert submission.received is None and submission.notes[-1] == "when it was handed in can't be told from its newest file"
+    assert submission.received is None and submission.notes[-1] == "when it was handed in is not known: its newest file does not tell"
 
 
 def replaced(info, name):
@@ -182,7 +182,7 @@ def test_a_commits_time_counts_and_what_differs_from_it_is_noted(opened, tmp_pat
 
 def test_a_mails_date_counts(forms, tmp_path):
     submission = archive.open_submission(forms / "mail.patch", tmp_path / "in", KIT / "handout")
-    assert submission.received == WHEN and submission.notes[-1].endswith("by the time of the mail's date")
+    assert submission.received == WHEN and submission.notes[-1].endswith("by the time of the patch")
 
 
 # What is refused.
