@@ -22,7 +22,7 @@ IMAGE = 8 << 20         # bytes of the kernel that are searched
 NUMBERS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_PTR)
 TRAMPOLINE = (1 << 38) - 4096
 SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
-KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError)
+KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError, TypeError, AttributeError)
 SETTINGS = ["confirm off", "architecture riscv:rv64", "remotetimeout 10",      # the first three where a person looks, too
             "pagination off", "width 0", "stack-cache off", "code-cache off", "source open off", "debuginfod enabled off"]
 

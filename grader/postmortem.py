@@ -15,6 +15,7 @@ GDB = "gdb-multiarch"
 SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
 PAGE = 4096
+NONSENSE = (AttributeError, LookupError, OverflowError, TypeError, ValueError)     # what reading it raises
 LONGEST = 80                # characters of a name that are kept
 SWITCHING = {"swtch", "sched", "switchaway", "suspend", "sleep", "deepsleep", "yield", "acquiresleep"}  # how a process goes to sleep
 BOTTOM = ("trampoline", "start", "_start")    # below all others on a stack
@@ -35,7 +36,7 @@ def examine(socket, machine, program):
     answers, result = ask(socket, machine, program, 0)
     try:
         return read(answers[0], machine.kernel.resolve().parent.parent)
-    except (IndexError, TypeError, KeyError, ValueError):
+    except NONSENSE:
         told = [line for line in result.output.splitlines() if line.strip() and not line.startswith("[")]
         return Postmortem(note=f"gdb could not look at the machine: {result.cut or clean(told[-1] if told else 'it said nothing')}")
 
@@ -77,13 +78,13 @@ class Killings:
         self.thread.join()
         found = []
         for answer in self.answers:
-            with suppress(TypeError, KeyError, ValueError):
+            with suppress(*NONSENSE):
                 found.append(scene(answer))
         return tuple(found)
 
 
 def scene(answer):
-    """The Scene that an answer (from JSON) tells. Raises TypeError, KeyError or ValueError where it is none."""
+    """The Scene that an answer (from JSON) tells. Raises one of NONSENSE where it is none."""
     vmas, size = answer["vmas"], answer["size"]
     if vmas is None:
         return Scene(int(answer["pc"]), size, None)
@@ -111,7 +112,7 @@ def clean(text):
 
 
 def read(answer, tree):
-    """The Postmortem that gdbside.py's answer (from JSON) tells. Raises TypeError, KeyError or ValueError where it is none."""
+    """The Postmortem that gdbside.py's answer (from JSON) tells. Raises one of NONSENSE where it is none."""
     names = {p["pid"]: f"pid {int(p['pid'])} {clean(p['name'])}" for p in answer["processes"][:MOST]}
     running = {hart["process"] for hart in answer["harts"]}
     calls = {p["pid"]: stack_frames(p["calls"], tree) for p in answer["processes"][:MOST]}
