@@ -5,6 +5,9 @@
 #                                       STRICT=1: with the hidden tests
 #   make run PROG="usertests -q"        boot a tree, run one program; STRICT=1: from a disk with the hidden tests
 #   make gdb PROG="mmaptest fork"       the same in gdb, which stops where the kernel panics or kills the program
+#   make batch SUBMISSIONS=dir          grade many submissions into results/ (OUT=dir), some at a time (JOBS=n); docs/batch.md tells
+#                                       of BATCHFLAGS="--deadline ... --scheduler ..."
+#   make regrade [OUT=dir KEEP=1]       tell whose score changes with the kit as it is now; KEEP=1: and take that over
 #   make test                           test the kit: kernel, grader, stages, handout
 #   make stages                         grade every stage of the solution
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
@@ -25,7 +28,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run gdb test stages mutants forgeries flake handout bench coverage clean
+.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout bench coverage clean
 
 setup:
 	@sh grader/setup.sh kit
@@ -38,6 +41,12 @@ run:
 
 gdb:
 	@$(PYTHON) -m grader gdb --submission "$(SUBMISSION)" $(if $(STRICT),--strict) -- "$$PROG"
+
+batch:
+	@$(PYTHON) -m grader batch "$(SUBMISSIONS)" $(if $(OUT),--out "$(OUT)") $(if $(JOBS),--jobs $(JOBS)) $(BATCHFLAGS)
+
+regrade:
+	@$(PYTHON) -m grader regrade $(if $(OUT),--out "$(OUT)") $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep) $(BATCHFLAGS)
 
 test:
 	@$(PYTHON) -m pytest grader/tests $(TESTFLAGS)

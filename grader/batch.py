@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import CouldNotGrade, names, parcel, publish, results, worker
 from .progress import UNCHANGED, Plain, Tally, Terminal
+from .report import json as report_json
 from .report.text import clean
 from .results import FAILED, GRADED, NOT_GRADED, Record
 
@@ -52,18 +53,13 @@ def run(order, rubric, pool, work=worker.grade, pauses=PAUSES):
 
 
 def in_order(submissions, rubric):
-    """The Entries of a directory that are to be graded, with notes of those that others supersede. Raises CouldNotGrade."""
+    """The Entries of a directory that are to be graded: one for each id. Raises CouldNotGrade."""
     if not submissions.is_dir():
         raise CouldNotGrade(f"{submissions}: there is no such directory: give the one in which the submissions lie")
     entries = names.submission_ids(submissions, rubric.exports)
     if not entries:
         raise CouldNotGrade(f"{submissions} holds no submissions: give the directory in which each is a directory or an archive")
-    older = {entry.id: [] for entry in entries}
-    for entry in entries:
-        if entry.superseded:
-            older[entry.id].append(f"{entry.path.name} was handed in too, and does not count")
-    return [replace(entry, id=unlike_a_file(entry.id), notes=(*entry.notes, *older[entry.id]))
-            for entry in entries if not entry.superseded]
+    return [replace(entry, id=unlike_a_file(entry.id)) for entry in entries if not entry.superseded]
 
 
 def unlike_a_file(id):
@@ -169,7 +165,7 @@ class Batch:
         digest, kit, lab, strict = self.inputs(task)
         record = Record(entry.id, entry.path.name, answer.outcome, answer.why, notes, received, digest, kit, lab, strict, task.tries,
                         entry.name, entry.email)
-        grade = publish.report_json.read(answer.report) if answer.report else None
+        grade = report_json.read(answer.report) if answer.report else None
         result = results.result(record, grade, self.overrides, self.rubric, self.deadline, self.order.out / entry.id)
         results.write(self.order.out, record, answer.report, {**answer.files, **publish.texts(result)})
         self.show.done(answer.outcome, f"{entry.id}: {publish.in_words(result)}")

@@ -1,14 +1,13 @@
 """Words to calls. Exit status: 0 full marks, 1 points lost, 2 could not grade."""
 
 import argparse
-import fcntl
 import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, mutants, seal, stages, tree
+from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
+from .lock import sole_user
 from .report import json, text
 from .transcript import Ending
 
@@ -51,6 +50,7 @@ def parser():
         one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
         one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
         one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
+    many.add_commands(add)
     stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
     mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
     forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
@@ -116,20 +116,6 @@ def coverage_command(options):
     """`coverage`: run all tests on the solution, show what they reach."""
     with sole_user(coverage.WORK):
         return coverage.main(options)
-
-
-@contextmanager
-def sole_user(work):
-    """Hold work (a Path), which is made, against other graders. Raises CouldNotGrade if one works there."""
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        with open(work / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError:
-        raise CouldNotGrade(f"another grader is at work in {work.resolve()}: wait until it has ended") from None
-    except OSError as error:
-        raise CouldNotGrade(f"can't write to {work.resolve()}: {error}") from error
 
 
 def say(line):

@@ -29,12 +29,13 @@ def shell(out, id):
     """Open a shell in the sandbox, in a copy of a submission's tree as it is graded; what is done there is lost at its end."""
     path = handed_in(out, found(out, id))
     with worker.scratch() as place:
+        box = worker.confined(f"{place}.box")
         try:
-            submission = archive.open_submission(parcel.lay(parcel.pack(path), place / "in"), place / "tree", worker.HANDOUT)
+            packed = parcel.pack(path)
+            submission = archive.open_submission(parcel.lay(packed, place / "in"), place / "handed-in", worker.HANDOUT, box, packed.folder)
         except (archive.Refused, parcel.Unfit) as error:
             raise CouldNotGrade(f"there is no tree to look at: {error}") from None
         ready = tree.prepare(submission.path, place / "ready", lab.load().protected, OFFICIAL)
-        box = sandbox.confined(place / "box")
         print(f"{id}: a copy of the tree, with the official files over it, in the sandbox. make qemu boots it; exit leaves.")
         subprocess.run(sandbox.wrap(["sh", "-c", ENTER, "sh", ready.path.resolve()], box, (ready.path,)), env=sandbox.environment())
 

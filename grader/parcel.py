@@ -21,7 +21,8 @@ class Unfit(Exception):
 class Parcel:
     """What was handed in: a file as it is, a directory as a tar."""
 
-    name: str                   # of the file; a directory's with .tar behind it
+    name: str
+    folder: bool                # content is a tar of a directory; else it is a file as it was
     content: bytes
     digest: str                 # SHA-256 of all that counts: names, links, contents; not when it was written
     changed: float              # seconds since 1970: when the file or directory was last changed
@@ -32,7 +33,7 @@ def pack(path):
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            return Parcel(f"{path.name}.tar", *pack_directory(path), found.st_mtime)
+            return Parcel(path.name, True, *pack_directory(path), found.st_mtime)
         if not stat.S_ISREG(found.st_mode):
             raise Unfit(f"{path.name} is neither a file nor a directory")
         if found.st_size > MOST_BYTES:
@@ -40,7 +41,7 @@ def pack(path):
         content = path.read_bytes()
     except OSError as error:
         raise CouldNotGrade(f"can't read {path}: {error.strerror}") from error
-    return Parcel(path.name, content, hashlib.sha256(encoded(f"{path.name}\0") + content).hexdigest(), found.st_mtime)
+    return Parcel(path.name, False, content, hashlib.sha256(encoded(f"{path.name}\0") + content).hexdigest(), found.st_mtime)
 
 
 def lay(parcel, place):

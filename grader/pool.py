@@ -3,13 +3,17 @@
 Each has the interface of concurrent.futures.Executor, and width(): how many jobs it can have in hand."""
 
 import ctypes
-import multiprocessing
 import os
 import queue
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import psutil
 
@@ -18,6 +22,7 @@ from . import CouldNotGrade, build, machine, sandbox
 AHEAD = 2                       # jobs in hand for each worker: one is graded, one waits
 LONGEST = 3600.0                # seconds that a job may take on this machine, before its worker is taken for stuck
 JOIN = 10.0                     # seconds to wait for a scheduler
+KIT = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36      # prctl(2)
 
 
@@ -49,8 +54,6 @@ class Local(ThreadPoolExecutor):
         """jobs is the number of processes."""
         super().__init__(jobs)
         prctl(PR_SET_CHILD_SUBREAPER, 1)        # what a dead worker leaves behind becomes a child of this process
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["grader.worker"])
         self.workers = queue.SimpleQueue()
         for _ in range(jobs):
             self.workers.put(None)              # started when first needed
@@ -65,30 +68,34 @@ class Local(ThreadPoolExecutor):
 
     def call(self, work, job):
         """What work(job) returns in a worker process. Raises CouldNotGrade if the process dies or gets stuck."""
-        worker = self.workers.get() or Worker(self.context)
+        worker = self.workers.get()
         try:
-            answer = worker.call(work, job)
+            worker = worker or Worker()
+            return worker.call(work, job)
         except BaseException:
-            worker.end()
-            self.workers.put(None)
+            if worker:
+                worker.end()
+            worker = None
             raise
-        self.workers.put(worker)
-        return answer
+        finally:
+            self.workers.put(worker)
 
     def close(self):
         """End all that runs, at once, with all its children."""
         self.shutdown(wait=False, cancel_futures=True)
         end_children()
+        self.shutdown()
 
 
 class Worker:
     """One process that does one job after another."""
 
-    def __init__(self, context):
-        self.here, there = context.Pipe()
-        self.process = context.Process(target=serve, args=(there,), daemon=True)
-        self.process.start()
-        there.close()
+    def __init__(self):
+        here, there = socket.socketpair()
+        with there:
+            self.process = subprocess.Popen([sys.executable, "-m", "grader.pool", str(there.fileno())], pass_fds=(there.fileno(),),
+                                            env={**os.environ, "PYTHONPATH": str(KIT)}, start_new_session=True)
+        self.here = Connection(here.detach())
 
     def call(self, work, job):
         """What work(job) returns there."""
@@ -98,21 +105,18 @@ class Worker:
                 raise CouldNotGrade(f"no result after {LONGEST / 60:g} minutes")
             return self.here.recv()
         except (EOFError, OSError):
-            self.process.join(1)
-            raise CouldNotGrade(f"its worker process died (exit status {self.process.exitcode})") from None
+            raise CouldNotGrade(f"its worker process died (exit status {self.process.wait()})") from None
 
     def end(self):
-        """Kill the process."""
+        """Kill the process, which takes with it all that it started in the sandbox."""
         self.process.kill()
-        self.process.join()
+        self.process.wait()
         self.here.close()
 
 
 def serve(there):
     """Do jobs that come through a Connection until it is closed; then, or when the batch dies, die too."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # a Ctrl-C is for the batch, which ends this
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         while True:
             work, job = there.recv()
@@ -172,3 +176,7 @@ class Cluster:
         """Give up what is not done, and leave the cluster to others."""
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.client.close(timeout=1)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))

@@ -46,8 +46,8 @@ class Tally:
 class Plain:
     """A line for each."""
 
-    def __init__(self, tally, out=sys.stderr):
-        self.tally, self.out = tally, out
+    def __init__(self, tally):
+        self.tally = tally
 
     def __enter__(self):
         return self
@@ -60,11 +60,11 @@ class Plain:
         self.tally.add(outcome)
         if outcome != UNCHANGED:
             parts = [f"{self.tally.done} of {self.tally.total}", said, self.tally.pace()]
-            print("   " + "; ".join(filter(None, parts)), file=self.out, flush=True)
+            print("   " + "; ".join(filter(None, parts)), file=sys.stderr, flush=True)
 
     def say(self, line):
         """Something that is to be known."""
-        print(f"   {line}", file=self.out, flush=True)
+        print(f"   {line}", file=sys.stderr, flush=True)
 
 
 class Terminal:

@@ -3,7 +3,7 @@
 import io
 
 from . import results
-from .report import autolab, csv, github, gradescope, json as report_json, junit, text
+from .report import autolab, csv, github, gradescope, html, junit, text
 
 FILES = (results.SETTINGS, results.OVERRIDES, "grades.csv", "junit.xml", "index.html")       # of a results folder
 
@@ -16,6 +16,7 @@ def everything(out, lab):
             results.replace_file(result.folder / name, content)
     results.replace_file(out / "grades.csv", csv.render(found))
     results.replace_file(out / "junit.xml", junit.render(found))
+    html.write(found, out, lab.title)
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, archive, lab, sandbox, tree
+from . import CouldNotGrade, archive, cache, lab, sandbox, tree
 from .grade import OFFICIAL, grade_tree
 from .parcel import Parcel, lay
 from .report import json as report_json
@@ -70,9 +70,9 @@ def answer(job):
 def grade_in(job, place):
     """The Answer to a Job, with all that is made for it in an empty directory."""
     path = lay(job.parcel, place / "in")
+    box = confined(str(place) + ".box") if job.confined else sandbox.OPEN
     try:
-        box = sandbox.OPEN
-        handed_in = archive.open_submission(path, place / "tree", HANDOUT, box)
+        handed_in = archive.open_submission(path, place / "handed-in", HANDOUT, box, job.parcel.folder)
     except archive.Refused as error:
         return Answer(NOT_GRADED, f"refused: {error}")
     work = place / "work"
@@ -81,7 +81,8 @@ def grade_in(job, place):
     graded = replace(graded, submission=job.id,
                      runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
     received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()
-    return Answer(graded.outcome, graded.why, handed_in.notes, received, report_json.render(graded), texts(work) | changes(handed_in.path, place))
+    return Answer(graded.outcome, graded.why, handed_in.notes + graded.notes, received, report_json.render(graded),
+                  texts(work) | changes(handed_in.path, place))
 
 
 def texts(work):
@@ -112,20 +113,27 @@ def put(path, content):
     path.write_bytes(content)
 
 
+# Places.
+
+def home():
+    """The directory of this user's workers on this machine, made."""
+    path = Path(tempfile.gettempdir(), f"mmaplab-{os.getuid()}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid != os.getuid():
+        raise CouldNotGrade(f"{path} belongs to somebody else: set TMPDIR to a directory of your own")
+    return path
+
+
 @contextmanager
 def scratch():
     """An empty directory that no other worker of this machine has; it is emptied again, by the next one at the latest."""
-    home = Path(tempfile.gettempdir(), f"mmaplab-{os.getuid()}")
-    home.mkdir(mode=0o700, exist_ok=True)
-    if home.is_symlink() or home.stat().st_uid != os.getuid():
-        raise CouldNotGrade(f"{home} belongs to somebody else: set TMPDIR to a directory of your own")
     for number in itertools.count():
-        with open(home / f"worker{number}.lock", "w") as lock:
+        with open(home() / f"worker{number}.lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            place = home / f"worker{number}"
+            place = home() / f"worker{number}"
             clear(place)
             place.mkdir()
             try:
@@ -133,6 +141,18 @@ def scratch():
             finally:
                 clear(place)
             return
+
+
+@functools.cache
+def confined(place):
+    """The Box of a worker whose own directory is place (a str). The first worker of a version of the kit fills the cache."""
+    filled = home() / f"ccache-of-{version()[:16]}"
+    with open(home() / "ccache.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not filled.exists():
+            cache.fill(home() / "ccache", Path(place))
+            filled.touch()
+    return sandbox.confined(Path(place), home() / "ccache")
 
 
 def clear(place):
