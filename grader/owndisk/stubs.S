@@ -3,10 +3,12 @@
 
 .macro stub function, number
 .global \function
+.type \function, @function
 \function:
   li a7, \number
   ecall
   ret
+.size \function, . - \function
 .endm
 
 stub fork, SYS_fork

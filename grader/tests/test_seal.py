@@ -4,9 +4,11 @@ import os
 from dataclasses import replace
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings, strategies as st
 
-from grader import lab, seal, traps
+from grader import events, lab, machine, seal, traps
+from grader.machine import Machine
 from grader.tests import synthetic as syn
 from grader.transcript import Ending, Traps
 
@@ -176,3 +178,24 @@ def test_the_log_keeps_calls_and_faults_whatever_comes_between():
         for at in range(0, len(text), 97):
             os.write(sink, text[at:at + 97])
     assert log.traps() == Traps(frozenset({0x302}), frozenset({(13, 0x40000000)}))
+
+
+# On the disk that strict grading makes.
+
+def test_a_real_run_is_vouched_for_and_its_calls_are_seen(solution_disk):
+    boot = Machine(solution_disk.kernel, solution_disk.image, traps=True)
+    told = machine.run(boot, "mmaptest fork access", LAB.budget("mmaptest"))
+    run = seal.read(told, LAB, seal.book(solution_disk))
+    assert run.doubts == () and {"mmap", "munmap", "fork"} <= run.called
+    assert len(events.faults(run.evidence)) == 2 and not any("~" in line for line in run.evidence)
+    assert [line for line in run.evidence if line.startswith("test ")] == [
+        "test fork", "test fork: OK", "test munmap prevents access", "test munmap prevents access: OK"]
+
+
+@pytest.mark.parametrize("other", ["init", "sh", "echo"])
+def test_no_other_program_calls_from_where_mmaptest_calls(solution_disk, other):
+    found = seal.book(solution_disk).programs["mmaptest"]
+    calls = dict(zip(found.names, found.starts))
+    with open(solution_disk.tree / f"user/_{other}", "rb") as file:
+        code = ELFFile(file).get_section_by_name(".text")
+        assert min(calls["mmap"], calls["munmap"]) > code["sh_addr"] + code["sh_size"]
