@@ -16,7 +16,7 @@ KERNEL = "kernel/kernel"
 NOISE = ("panic", "backtrace", "kerneltrap", "kernelvec", "syscall", "exception", "usertrap")    # functions on every stack
 CALLER = "called from"              # what a Place is called that tells who called the one before
 WAITS = "waits for a child"
-DEPTH = 10                          # functions of a stack that are told
+DEPTH = 12                          # functions of a stack that are told
 STACKS = 3                          # stacks that are told of a machine that got stuck
 SHOWN = 6                           # faults, or functions of a backtrace, that are told
 

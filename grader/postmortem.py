@@ -15,6 +15,7 @@ GDB = "gdb-multiarch"
 SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
 PAGE = 4096
+FAULTS = (0xc, 0xd, 0xf)    # page faults, as scause has them
 NONSENSE = (AttributeError, LookupError, OverflowError, TypeError, ValueError)     # what reading it raises
 LONGEST = 80                # characters of a name that are kept
 SWITCHING = {"swtch", "sched", "switchaway", "suspend", "sleep", "deepsleep", "yield", "acquiresleep"}  # how a process goes to sleep
@@ -147,6 +148,8 @@ def hart_stack(hart, names, calls, tree):
         doing = "has nothing to run"
     else:
         doing = {"user": "is in user space", "machine": "is in machine mode"}.get(hart["mode"], "is in the kernel")
+        if hart["mode"] == "user" and hart["csrs"].get("scause") in FAULTS:
+            doing += f", where it faulted last at 0x{int(hart['csrs']['stval']):x}"
         doing += "" if frames and frames[0].function else f", at 0x{int(hart['pc']):x}, where no code is known"
     return Stack(f"hart {int(hart['number'])}" + (f", {process}" if process else ""), doing, frames, idle)
 
