@@ -44,7 +44,7 @@ class Box:
     """How commands are kept from the rest of the machine."""
 
     confined: bool = False
-    filter: str = ""                # the file with the filter of system calls
+    filter: str = ""                # the file with the filter of system calls, /dev/null for none
     cache: str = ""                 # the directory of ccache, "" for none
     fills: bool = False             # a trusted command may write to the cache
     root: bool = False              # the grader is root: a confined command is not, but a user of its own
@@ -61,13 +61,14 @@ def confined(scratch, cache=None):
     if not shutil.which("bwrap"):
         raise refusal("bubblewrap is not installed: run make setup (Debian: apt install bubblewrap)")
     scratch.mkdir(parents=True, exist_ok=True)
-    program = scratch / "seccomp.bpf"
+    program = scratch.resolve() / "seccomp.bpf"
     program.write_bytes(seccomp.program())
-    box = Box(True, str(program.resolve()), str(cache.resolve()) if cache else "", root=is_root())
+    box = Box(True, str(program if program.stat().st_size else os.devnull), str(cache.resolve()) if cache else "", root=is_root())
     here = [tool for tool in (*TOOLS, sys.executable) if shutil.which(tool)]
-    script = 'cat "$0" >&2 || exit 9; for tool; do command -v "$tool" > /dev/null || echo "$tool"; done'
+    script = ('test -r "$0" || { echo "what the grader writes, others can not read: set umask 022" >&2; exit 1; }; '
+              'for tool; do command -v "$tool" > /dev/null || echo "$tool"; done')
     try:
-        seen = subprocess.run(wrap(["sh", "-c", script, box.filter, *here], box, read=(box.filter,)), text=True, errors="replace",
+        seen = subprocess.run(wrap(["sh", "-c", script, str(program), *here], box, read=(program,)), text=True, errors="replace",
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     except subprocess.TimeoutExpired:
         raise refusal("bubblewrap did not end within 60 s") from None
@@ -108,17 +109,24 @@ def wrap(words, box, read=(), write=(), directory="/", limits=Limits()):
     bounds = ["prlimit", "--core=1", f"--as={2 * limits.memory}", f"--nproc={2 * limits.processes}", "--nofile=512",
               f"--fsize={limits.file}", "--"]
     return [*START, box.filter, "bwrap", *ALONE, *names, *view(box, limits), *shown("--ro-bind", read), *shown("--bind", write),
-            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), "--seccomp", "9", "--",
+            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), *(["--seccomp", "9"] if box.filter != os.devnull else []), "--",
             *become, *bounds, *words]
 
 
 def shown(how, paths):
-    """The words that show Paths at their own places, in directories that everyone may pass."""
+    """The words that show Paths at their own places, in directories that everyone may pass.
+
+    A directory that only its owner may read is shown by what is in it: the command may be another user."""
     words = []
-    for path in map(os.path.abspath, paths):
-        for above in reversed(Path(path).parents[:-1]):
+    for path in map(Path, map(os.path.abspath, paths)):
+        private = path.is_dir() and path.stat().st_mode & 0o005 != 0o005
+        for above in [*reversed(path.parents[:-1]), *([path] if private else [])]:
             words += ["--perms", "0755", "--dir", str(above)]
-        words += [how, os.path.realpath(path), path]
+        for part in sorted(path.iterdir()) if private else [path]:
+            if private and part.is_symlink():
+                words += ["--symlink", os.readlink(part), str(part)]        # it may lead anywhere
+            else:
+                words += [how, os.path.realpath(part), str(part)]
     return words
 
 

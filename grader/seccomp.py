@@ -1,4 +1,4 @@
-"""The system calls that a confined command does without: those that take memory which no limit counts, or make namespaces.
+"""The system calls that a confined command does without: they take memory that no limit counts, make namespaces, or trace.
 
 A filter is a program for the kernel (seccomp(2), Linux Documentation/userspace-api/seccomp_filter.rst): eight bytes for
 each instruction, which looks at the number of a call and at its first argument, and lets it through or not."""
@@ -13,6 +13,7 @@ MACHINES = {"x86_64": (0xC000003E, 56, 435), "aarch64": (0xC00000B7, 220, 435)}
 REFUSED = {
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186), "mq_open": (240, 180),
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "io_uring_setup": (425, 425),
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "unshare": (272, 97), "setns": (308, 268), "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
 }
 FOREIGN = 0x40000000                # from here on, x86-64 numbers are of another set of calls

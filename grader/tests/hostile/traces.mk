@@ -1,6 +1,6 @@
 # Attaches a debugger to every process that it sees.
 # expect: graded
-# log: 1: no: 
+# log: 1: no: Function not implemented
 
 include usual.mk
 kernel/kernel: attack
