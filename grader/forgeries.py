@@ -97,8 +97,8 @@ def judge_all(forgeries, rubric, work, jobs):
     products = solution(work, rubric) if any(forgery.brings for forgery in forgeries) else None
     stages = {stage: stage_files(stage) for stage in {forgery.stage for forgery in forgeries}}
 
-    def one(forgery, home):
-        verdict = judge(forgery, stages[forgery.stage], products, rubric, home)
+    def one(forgery, home, stop):
+        verdict = judge(forgery, stages[forgery.stage], products, rubric, home, stop)
         save(verdict, home, work)
         return verdict
 
@@ -131,14 +131,16 @@ def lay(forgery, files, products, source):
     return why
 
 
-def judge(forgery, files, products, rubric, home):
-    """The Verdict on a forgery, built and graded below home."""
+def judge(forgery, files, products, rubric, home, stop=None):
+    """The Verdict on a forgery, built and graded below home. Raises CouldNotGrade if stop (a threading.Event) was set."""
     why = lay(forgery, files, products, home / "source")
     if why:
         return Verdict(forgery, {}, "", (why,))
     try:
-        grade = grade_tree(home / "source", rubric, home, jobs=1)
+        grade = grade_tree(home / "source", rubric, home, jobs=1, stop=stop)
     except CouldNotGrade as error:      # no points, and somebody has to look
+        if stop and stop.is_set():
+            raise
         points, said = {}, f"could not grade: {error}"
     else:
         page = io.StringIO()

@@ -15,11 +15,12 @@ OFFICIAL = Path(__file__).resolve().parent / "official"
 STRICT = "strict-"              # what the names of strict runs' transcripts begin with
 
 
-def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
+def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=None):
     """Grade a tree (a Path) against a Lab, or a part of one; return the Grade.
 
     The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
-    called with a line of progress; box is where the tree is built and run. Raises CouldNotGrade.
+    called with a line of progress; box is where the tree is built and run; stop (a threading.Event) ends machines early.
+    Raises CouldNotGrade, also where a machine was stopped.
     """
     begin = time.monotonic()
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -33,18 +34,18 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN):
         say("building the kernel again, and the official programs")
         return strict_disk(built, work / "hidden", jobs, box)
 
-    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box=box)
+    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop)
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, notes=copy.notes + grade.notes, started=started,
                    seconds=time.monotonic() - begin)
 
 
-def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, **guest):
+def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, stop=None, **guest):
     """Grade a Build against a Lab; return the Grade, which does not know the submission.
 
     build_hidden() is called for the strict_disk() if the lab is strict; guest is what its Machine has other than usual.
     Raises CouldNotGrade."""
     guest = {"box": box, **guest}
-    transcripts = run_lab(lab, built, work, jobs, say, guest) if built.ok else ()
+    transcripts = run_lab(lab, built, work, jobs, say, guest, stop=stop) if built.ok else ()
     grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts, box))
     if not (lab.hidden and grade.score):
         return grade
@@ -54,7 +55,7 @@ def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, **g
     def strictly(rubric):
         part = replace(rubric, hidden=None, asked=tuple(task.number for task in grade.tasks if task.score))
         noting = {**guest, "traps": bool(part.rungs)}
-        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, noting, STRICT))
+        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, noting, STRICT, stop))
         for run in transcripts:
             machine.save(run, Path(run.path))
         return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
@@ -68,13 +69,13 @@ def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
     return hidden.build(rebuild.kernel(built, jobs, box), out, jobs)
 
 
-def run_lab(lab, built, work, jobs, say, guest, prefix=""):
+def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None):
     """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts."""
     transcripts = ()
     boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix)
+        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop)
         wanted = lab.followups(transcripts)
     return transcripts
 
@@ -91,7 +92,7 @@ def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS):
     return built
 
 
-def run_all(guest, built, programs, lab, work, jobs, say, prefix=""):
+def run_all(guest, built, programs, lab, work, jobs, say, prefix="", stop=None):
     """Run each program on a fresh boot of a machine, which is that of a Build, jobs at a time; return a tuple of
     Transcripts, in the programs' order."""
     def one(program):
@@ -100,7 +101,7 @@ def run_all(guest, built, programs, lab, work, jobs, say, prefix=""):
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
         return run
 
-    stop = threading.Event()
+    stop = stop or threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(one, program) for program in programs]
         try:

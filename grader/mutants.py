@@ -5,7 +5,8 @@ import queue
 import re
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,8 +154,8 @@ def judge_all(patches, rubric, work, jobs):
     files = tree.read(SOLUTION)
     use_ccache(work)
 
-    def one(patch, home):
-        verdict = judge(patch, files, rubric, home)
+    def one(patch, home, stop):
+        verdict = judge(patch, files, rubric, home, stop)
         save(verdict, home, work)
         return verdict
 
@@ -162,8 +163,9 @@ def judge_all(patches, rubric, work, jobs):
 
 
 def in_homes(patches, work, jobs, do):
-    """What do(patch, home) returns for each patch, so many at a time, each with a directory below work; progress is shown."""
-    homes = queue.SimpleQueue()
+    """What do(patch, home, stop) returns for each patch, so many at a time, each with a directory below work; progress is
+    shown. Where one of them raises an exception, or Ctrl-C is typed, stop (a threading.Event) tells the others to end."""
+    homes, stop = queue.SimpleQueue(), threading.Event()
     for number in range(jobs):
         homes.put(work / f"worker{number}")
     with shown(len(patches)) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -173,25 +175,36 @@ def in_homes(patches, work, jobs, do):
             progress.update(task, description=patch.name)
             home = homes.get()
             try:
-                result = do(patch, home)
+                result = do(patch, home, stop)
             finally:
                 homes.put(home)
             progress.advance(task)
             return result
 
+        futures = [pool.submit(one, patch) for patch in patches]
         try:
-            return list(pool.map(one, patches))
+            for future in as_completed(futures):
+                future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)      # those at work are waited for
+            stop.set()
+            pool.shutdown(cancel_futures=True)
             raise
+        return [future.result() for future in futures]
 
 
-def judge(patch, files, rubric, home):
-    """The Verdict on one patch of files, built and graded below home, where the last one left its objects."""
+def judge(patch, files, rubric, home, stop=None):
+    """The Verdict on one patch of files, built and graded below home, where the last one left its objects.
+
+    Raises CouldNotGrade if stop (a threading.Event) was set meanwhile."""
     why = lay(patch, files, home / "source")
     if why:
         return Verdict(patch, None, (why,))
-    grade = grade_tree(home / "source", rubric, home, jobs=1)
+    try:
+        grade = grade_tree(home / "source", rubric, home, jobs=1, stop=stop)
+    except CouldNotGrade as error:      # this one; the others may be graded
+        if stop and stop.is_set():
+            raise
+        return Verdict(patch, None, (f"could not be graded: {error}",))
     return Verdict(patch, grade, tuple(mistakes(patch, grade)))
 
 

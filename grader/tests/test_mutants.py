@@ -173,7 +173,7 @@ def test_the_matrix_shows_losses_that_are_said_missing_and_too_many():
 
 
 def test_the_transcripts_of_a_patch_that_went_wrong_are_kept(tmp_path, monkeypatch):
-    def judge(patch, files, rubric, home):
+    def judge(patch, files, rubric, home, stop):
         home.mkdir(parents=True, exist_ok=True)
         (home / "mmaptest.txt").write_text(patch.name)
         return mutants.Verdict(patch, grade(8), tuple(mutants.mistakes(patch, grade(8))))
@@ -186,6 +186,32 @@ def test_the_transcripts_of_a_patch_that_went_wrong_are_kept(tmp_path, monkeypat
     assert (tmp_path / "work/survives/mmaptest.txt").read_text() == "survives"
     assert not (tmp_path / "work/fine").exists()
     assert "survives: task 8 is not lost" in (tmp_path / "work/survives.txt").read_text()
+
+
+def test_a_patch_that_could_not_be_graded_is_a_mistake_and_the_others_go_on(tmp_path, monkeypatch):
+    def grade_tree(source, *rest, **more):
+        if (source / "kernel/x.c").read_text() == "one\n2\n":
+            raise CouldNotGrade("this machine is too busy")
+        return grade(8)
+
+    monkeypatch.setattr(mutants, "grade_tree", grade_tree)
+    bug = mutants.read(written(tmp_path, "Task: 1\nBug: B.\nLoses: 1\n" + DIFF), "mutant")
+    verdict = mutants.judge(bug, {"kernel/x.c": b"one\ntwo\n"}, STRICT, tmp_path / "home")
+    assert (verdict.grade, verdict.mistakes) == (None, ("could not be graded: this machine is too busy",))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_those_at_work_are_told_to_stop(tmp_path, error):
+    def do(patch, home, stop):
+        if patch.name == "second":
+            raise error
+        assert stop.wait(60), "it was not told"
+        told.append(patch.name)
+
+    told = []
+    with pytest.raises(error):
+        mutants.in_homes([replace(patch(), name=name) for name in ("first", "second", "third")], tmp_path, 2, do)
+    assert told == ["first"]
 
 
 # Some of them, really.
