@@ -166,8 +166,10 @@ def gdb_words(stub):
 
 
 def save(transcript, out):
-    """Write a transcript to a file: the console's lines, how it ended, and what a stuck machine was about then."""
+    """Write a transcript to a file: the console's lines, how it ended, what a stuck machine was about then, and what was not
+    counted."""
     lines = [*transcript.lines, f"-- {transcript.ending.value}: {transcript.why}"]
+    lines += [f"-- not counted: {why}: {line}" for line, why in transcript.doubts]
     if transcript.postmortem:
         lines += [f"-- {line}" for line in postmortem.lines(transcript.postmortem)]
     out.parent.mkdir(parents=True, exist_ok=True)
