@@ -75,17 +75,22 @@ def command(machine, disk):
     return words + list(machine.options)
 
 
-def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, attend=nullcontext):
+def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, attend=lambda path: nullcontext()):
     """Boot a machine on a copy of its disk image, type a program, watch it to its end; return a Transcript.
 
     budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
     written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
-    the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub. A machine
-    that panicked or hung is looked at through it: the Postmortem. A program that failed where processes were killed for
-    faults is run once more, to see what memory they had: the Scenes. Raises CouldNotGrade where QEMU is not installed or
-    can't start, the disk is full, or time runs out.
+    the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub; it gives
+    None, or a function that tells for how many seconds it has made the machine stand still. A machine that panicked or hung
+    is looked at through the stub: the Postmortem. It is run once more if it was reset, to be looked at before that; so is a
+    program that failed where processes were killed for faults, to see what memory they had: the Scenes. Raises
+    CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
     """
     transcript = run_once(machine, program, budget, idle, out, show, stop, attend)
+    if transcript.ending is Ending.DIED and transcript.booted and transcript.status is None:
+        pausing = replace(machine, options=(*machine.options, "-no-reboot", "-no-shutdown"), traps=False)
+        again = run_once(pausing, program, budget, IDLE, None, None, stop, nullcontext)
+        return replace(transcript, postmortem=again.postmortem)
     kills = len(events.faults(transcript.evidence)[:KILLS]) if transcript.ending is Ending.FAILED else 0
     if not kills or not postmortem.able():
         return transcript
@@ -112,7 +117,8 @@ def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=Tr
                 words = sandbox.wrap(words, machine.box, (machine.kernel,), (disk,) if disk else ())
                 guest = Guest(words, stop, (stub, sink) if log else (stub,), machine.box.confined)
             try:
-                with attend(path):
+                with attend(path) as stood:
+                    guest.meter.stood = stood or guest.meter.stood
                     transcript = Run(guest, program, budget, idle, show).transcript(str(out or ""))
                 if autopsy and transcript.ending in STUCK:
                     transcript = replace(transcript, postmortem=postmortem.examine(path, machine, program))
@@ -138,6 +144,7 @@ def listening(path):
             stub.bind(f"/proc/self/fd/{place}/{path.name}")     # a longer path may not fit in an address
         finally:
             os.close(place)
+        os.chmod(path, 0o666)               # gdb may be another user in its box; the directory is private
         stub.listen(1)
         inherited = fcntl.fcntl(stub, fcntl.F_DUPFD, 10)            # the shell that opens a box uses smaller ones
         try:
@@ -186,11 +193,12 @@ class Meter:
         self.cpu = 0.0
         self.idle = 0.0
         self.streak = 0.0           # idle seconds since it was last busy
+        self.stood = float          # tells how much of idle was the grader's doing: as long as nobody says more, float() is none
 
     @property
     def given(self):
         """Seconds that the process had for its work."""
-        return self.cpu + self.idle
+        return self.cpu + max(0.0, self.idle - self.stood())
 
     def update(self):
         """Measure what has passed since the last update, if that is long enough ago to tell."""

@@ -2,11 +2,12 @@
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import CouldNotGrade
-from .gdbstub import Ended, Stub, StubError
+from .gdbstub import Ended, Stub
 
 MASK = (1 << 64) - 1
 LEVELS = {8: 3, 9: 4, 10: 5}            # of page tables, by the mode in satp
@@ -72,41 +73,55 @@ class Watch:
     def __init__(self, address, key):
         self.address, self.key = address, key
         self.marks = {}                 # Marks by number; the first counts
-        self.trouble = ""               # why marks could not be read
+        self.trouble = None             # why marks could not be read: what was raised
         self.stops = 0
+        self.stood = 0.0                # seconds for which the machine has stood still, and
+        self.since = None               # since when it does; None: it runs
+
+    def standing(self):
+        """For how many seconds the machine has been made to stand still so far."""
+        since = self.since
+        return self.stood + (time.monotonic() - since if since else 0.0)
 
     @contextmanager
     def attend(self, path):
-        """Watch the machine whose stub listens at path (a Path). Raises CouldNotGrade if the stub is of no use."""
+        """Watch the machine whose stub listens at path (a Path); gives standing. Raises CouldNotGrade if the stub is of no use."""
         over, ring = os.pipe()
         thread = threading.Thread(target=self.work, args=(path, over))
         thread.start()
         try:
-            yield
+            yield self.standing
         finally:
             os.close(ring)              # which makes over readable
             thread.join()
             os.close(over)
         if self.trouble:
-            raise CouldNotGrade(f"page tables can't be read through QEMU's gdb stub: {self.trouble}")
+            raise CouldNotGrade(f"page tables can't be read through QEMU's gdb stub: {self.trouble}") from self.trouble
 
     def work(self, path, over):
         """Set the breakpoint, and read what marks say until the machine has ended or over can be read."""
-        stub = None
+        stub, self.since = None, time.monotonic()
         try:
             stub = Stub(path, over)
             stub.breakpoint(self.address)
-            stub.resume()
             while self.stops < MOST_STOPS:
-                self.stop(stub, stub.wait())
-                stub.resume()
-        except StubError as error:
-            self.trouble = str(error)
+                self.stop(stub, self.run_on(stub))
         except Ended:
             pass
+        except Exception as error:      # StubError, or a mistake here: whatever it is, it must not cost points
+            self.trouble = error
         finally:
+            self.stood, self.since = self.standing(), None
             if stub:
                 stub.leave(self.address)
+
+    def run_on(self, stub):
+        """Let the machine run until it stops; return the thread that stopped it."""
+        self.stood, self.since = self.standing(), None
+        stub.resume()
+        thread = stub.wait()
+        self.since = time.monotonic()
+        return thread
 
     def stop(self, stub, thread):
         """A hart came to the breakpoint: read what it asks for, and send it back to its caller."""
