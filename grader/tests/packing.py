@@ -8,8 +8,8 @@ import zipfile
 WHEN = 1_760_000_000            # of all members: 2025-10-09
 SMALL = {"Makefile": b"all:\n", "kernel/vm.c": b"int vm;\nint two;\n", "kernel/mmap.c": b"int mmap;\n", "user/sh.c": b"int sh;\n"}
 GIT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
-       "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "GIT_COMMITTER_DATE": f"{WHEN} +0000", "GIT_AUTHOR_DATE": f"{WHEN} +0000",
-       "PATH": "/usr/bin:/bin"}
+       "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "GIT_COMMITTER_DATE": f"{WHEN} +0000",
+       "GIT_AUTHOR_DATE": f"{WHEN} +0000", "PATH": "/usr/bin:/bin"}
 
 
 def lay(top, files):
@@ -18,6 +18,11 @@ def lay(top, files):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_bytes(content)
     return top
+
+
+def read(top):
+    """The bytes of all files below top, by path."""
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 def member(name, kind=tarfile.REGTYPE, link="", size=0):

@@ -55,8 +55,10 @@ def folder(tmp_path):
     ("Ó Briain-Łęcka_99_assignsubmission_file", "99", "Ó Briain-Łęcka", False),
     ("mmaplab-octo-cat", "octo-cat", "", False),
     ("submission_12345678", "12345678", "", False),
-    ("alice", "alice", "", False), ("alice.tar.xz", "alice", "", False), ("bob.git", "bob", "", False), ("bob.patch", "bob", "", False),
-    ("李明.zip", "李明", "", False), ("-rf.zip", "rf", "", False), ("a b;c.zip", "a_b_c", "", False), ("notes.pdf", "notes.pdf", "", False),
+    ("alice", "alice", "", False), ("alice.tar.xz", "alice", "", False),
+    ("bob.git", "bob", "", False), ("bob.patch", "bob", "", False),
+    ("李明.zip", "李明", "", False), ("-rf.zip", "rf", "", False),
+    ("a b;c.zip", "a_b_c", "", False), ("notes.pdf", "notes.pdf", "", False),
 ])
 def test_names_as_course_systems_give_them(folder, name, id, student, late):
     one, = folder(name)
@@ -64,7 +66,8 @@ def test_names_as_course_systems_give_them(folder, name, id, student, late):
 
 
 def test_the_latest_attempt_counts_and_the_others_are_listed(folder):
-    found = folder("doejane_12345_3_mmap-2.zip", "doejane_LATE_12345_4_mmap-10.zip", "doejane_12345_1_mmap.zip", "doejane_12345_9_report.pdf", "x.zip")
+    found = folder("doejane_12345_3_mmap-2.zip", "doejane_LATE_12345_4_mmap-10.zip", "doejane_12345_1_mmap.zip",
+                   "doejane_12345_9_report.pdf", "x.zip")
     assert [(one.id, one.path.name, one.superseded) for one in found] == [
         ("12345", "doejane_LATE_12345_4_mmap-10.zip", False), ("12345", "doejane_12345_1_mmap.zip", True),
         ("12345", "doejane_12345_3_mmap-2.zip", True), ("12345", "doejane_12345_9_report.pdf", True), ("x", "x.zip", False)]

@@ -1,4 +1,4 @@
-"""Hostile git repositories and bundles: nothing of theirs is executed, nothing of others is read, and the tree is what was committed."""
+"""Hostile git repositories and bundles: nothing of theirs is executed, nothing of others is read."""
 
 import hashlib
 import os
@@ -9,9 +9,10 @@ import pytest
 
 from grader import CouldNotGrade, archive, sandbox
 from grader.archive import Refused
-from grader.tests.packing import GIT, SMALL, WHEN, git, lay, make_repository
+from grader.tests.packing import GIT, SMALL, WHEN, git, lay, make_repository, read
 
-HOOKS = ("post-checkout", "pre-commit", "post-index-change", "reference-transaction", "fsmonitor-watchman", "pre-auto-gc", "post-merge")
+HOOKS = ("post-checkout", "pre-commit", "post-index-change", "reference-transaction", "fsmonitor-watchman", "pre-auto-gc")
+HEADS = (b"ref: ../../../etc/passwd\n", b"ref: refs/heads/../../x\n", b"ref: refs/heads/a\n" * 9000, b"--upload-pack=x\n", b"")
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def opened(tmp_path):
 
 
 def holds(submission):
-    return {path.relative_to(submission.path).as_posix(): path.read_bytes() for path in submission.path.rglob("*") if path.is_file()}
+    """The files of a Submission, bytes by path."""
+    return read(submission.path)
 
 
 def arm(directory, program):
@@ -106,7 +108,8 @@ def test_nothing_of_a_repository_is_executed(opened, tmp_path, trap, make, comma
 
 
 def test_attributes_neither_hide_nor_change_files(opened, tmp_path):
-    files = SMALL | {".gitattributes": b"kernel/vm.c export-ignore\nuser/sh.c export-subst ident text eol=crlf\n", "user/sh.c": b"$Format:%H$ $Id$\n"}
+    attributes = b"kernel/vm.c export-ignore\nuser/sh.c export-subst ident text eol=crlf\n"
+    files = SMALL | {".gitattributes": attributes, "user/sh.c": b"$Format:%H$ $Id$\n"}
     make_repository(tmp_path / "source", files)
     git(tmp_path, "clone", "-q", "--bare", "source", "x.git")
     assert holds(opened(tmp_path / "x.git")) == files
@@ -122,7 +125,7 @@ def test_objects_of_others_are_not_read(opened, tmp_path):
 
 def test_a_head_that_leads_elsewhere_is_refused(opened, tmp_path):
     make_repository(tmp_path / "source", SMALL)
-    for number, head in enumerate((b"ref: ../../../etc/passwd\n", b"ref: refs/heads/../../x\n", b"ref: refs/heads/a\n" * 9000, b"--upload-pack=x\n", b"")):
+    for number, head in enumerate(HEADS):
         git(tmp_path, "clone", "-q", "--bare", "source", f"x{number}.git")
         (tmp_path / f"x{number}.git/HEAD").write_bytes(head)
         with pytest.raises(Refused, match="HEAD names no commit"):
@@ -146,8 +149,10 @@ def commit_tree(top, tree):
 
 
 @pytest.mark.parametrize("mode, name, content, says", [
-    (b"100644", b"..", b"x", "leads out of the tree|broken git"), (b"100644", b"../evil", b"x", "leads out of the tree|broken git"),
-    (b"120000", b"out.c", b"../../evil", "out.c: a symbolic link to ../../evil, which lies outside"), (b"100644", b"a\\..\\evil", b"x", "backslash"),
+    (b"100644", b"..", b"x", "leads out of the tree|broken git"),
+    (b"100644", b"../evil", b"x", "leads out of the tree|broken git"),
+    (b"120000", b"out.c", b"../../evil", "out.c: a symbolic link to ../../evil, which lies outside"),
+    (b"100644", b"a\\..\\evil", b"x", "backslash"),
     (b"100644", b"/evil", b"x", "absolute path|broken git|no lab tree"),
 ])
 def test_hostile_trees_are_refused(opened, tmp_path, mode, name, content, says):
