@@ -75,7 +75,12 @@ def command(machine, disk):
     return words + list(machine.options)
 
 
-def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, attend=lambda path: nullcontext()):
+def unattended(_):
+    """The context of a run to which nobody else attends."""
+    return nullcontext()
+
+
+def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, attend=unattended):
     """Boot a machine on a copy of its disk image, type a program, watch it to its end; return a Transcript.
 
     budget is in seconds given to the guest, idle in seconds without output and without anything to run. The transcript is
@@ -89,7 +94,7 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
     transcript = run_once(machine, program, budget, idle, out, show, stop, attend)
     if transcript.ending is Ending.DIED and transcript.booted and transcript.status is None:
         pausing = replace(machine, options=(*machine.options, "-no-reboot", "-no-shutdown"), traps=False)
-        again = run_once(pausing, program, budget, IDLE, None, None, stop, nullcontext)
+        again = run_once(pausing, program, budget, IDLE, None, None, stop, unattended)
         return replace(transcript, postmortem=again.postmortem)
     kills = len(events.faults(transcript.evidence)[:KILLS]) if transcript.ending is Ending.FAILED else 0
     if not kills or not postmortem.able():
