@@ -223,6 +223,7 @@ def is_bystander(stack):
 def stack_places(frames, what):
     """The Places of a stack, without the functions that are on every one; the innermost is what, the others called it."""
     telling = [f for f in frames if f.function not in NOISE and not f.file.endswith((".h", ".S"))]
+    telling = [f for n, f in enumerate(telling) if not n or f.function != telling[n - 1].function]    # recursion is told once
     places = [Place(CALLER if n else what, f.function, f.file, f.line) for n, f in enumerate(telling)]
     return tuple(places[:DEPTH]) or (Place(what, "", "", 0),)
 

@@ -36,6 +36,7 @@ STUCK = {
         'struct inode *ip = namei("README"); ilock(ip); extern int again; again = 1; ilock(ip);', "kill {}",
         "pid 3 kill: sleeps for lock `inode` of inode 2, which it holds itself"),
 }
+RESET = '*(volatile int *)0x100000 = 0x7777; for (;;) ;'
 IDLE = ("a sleep that nobody ends", "an inode's lock that its holder wants")
 
 
@@ -48,6 +49,7 @@ def stuck(solution_tree, tmp_path_factory):
     text, place = source.read_text(), "  return kkill(pid);"
     assert place in text
     cases = "\n".join(f"  if (pid == {FIRST + i}) {{ {code} }}" for i, (code, _, _) in enumerate(STUCK.values()))
+    cases += f"\n  if (pid == {FIRST - 1}) {{ {RESET} }}"
     headers = "".join(f'#include "{name}.h"\n' for name in ("defs", "memlayout", "spinlock", "sleeplock", "fs", "file"))
     source.write_text(text.replace(place, f"{cases}\n{place}").replace('#include "defs.h"\n', headers))
     lock = tree / "kernel/sleeplock.c"       # the check that turns this deadlock into a panic
@@ -70,6 +72,13 @@ def test_a_stuck_machine_says_where_it_is(stuck, number, tmp_path):
     places = explain.panicked_places(run) or explain.stuck_places(run)
     assert any(place.function == "sys_kill" and place.file == "kernel/sysproc.c" and place.line for place in places)
     assert any(place.function == "main" and place.file == "user/kill.c" for place in places)
+
+
+@needs_gdb
+def test_a_machine_that_is_reset_says_who_did_it(stuck):
+    run = machine.run(stuck, f"kill {FIRST - 1}", budget=5)
+    assert run.ending is Ending.DIED and "started again" in run.why
+    assert any(place.function == "sys_kill" for place in explain.stuck_places(run))
 
 
 @needs_gdb
