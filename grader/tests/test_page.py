@@ -314,7 +314,7 @@ def test_the_table_filters_by_text_outcome_and_task(open_page, results):
     assert page.find_element("id", "count").text == f"1 of {COUNT} shown"
     page.find_element("id", "text").send_keys(" nothing has this")
     assert visible_rows(page) == [] and page.find_element("id", "nobody").is_displayed()
-    page.find_element("css selector", "form [type=reset]").click()
+    page.find_element("css selector", "#clear").click()
     assert len(visible_rows(page)) == COUNT
     choose(page, "outcome", "not graded")
     assert visible_rows(page) == ["nobuild", "refused"]
@@ -348,7 +348,6 @@ def test_the_table_sorts_by_keyboard_and_says_how(open_page, results):
 def test_a_group_shows_its_members_and_its_first_page_has_the_failing_line(open_page, results):
     page, largest = open_page(), alike.groups(results[1])[0]
     page.find_element("css selector", "button.show[data-group='1']").click()
-    page.execute_async_script("setTimeout(arguments[0], 50)")
     assert sorted(visible_rows(page)) == sorted(result.id for result in largest.members) and len(largest.members) > 5
     assert page.find_element("id", "chosen").text == "alike: group 1"
     page.find_element("link text", largest.members[0].id).click()

@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -17,6 +19,7 @@ from grader.report import autolab, csv as grades, github, gradescope, junit, nam
 from grader.report import json as report
 from grader.tests import made_up
 from grader.tests import synthetic as syn
+from grader.tests.conftest import KIT
 
 STATES = made_up.states()
 LABELS = [f"Task {task.number} {task.name}" for task in syn.LAB.tasks]
@@ -279,3 +282,12 @@ def test_a_grade_without_a_batch_can_be_written():
 @pytest.mark.parametrize("value, text", [(10, "10"), (10.0, "10"), (2.5, "2.5"), (100 / 3, "33.3333"), (-0.0, "0"), (0, "0")])
 def test_numbers_are_short_and_exact(value, text):
     assert json.dumps(naming.number(value)) == text
+
+
+def test_reports_need_nothing_of_the_grader_that_runs_a_process():
+    code = ("import sys\nfrom grader.report import alike, autolab, canvas, csv, excerpt, github, gradebook, gradescope, html, json, junit, measures, "
+            "moodle, naming, text\nprint(*sorted(name for name in sys.modules if name.startswith('grader')))")
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=KIT, capture_output=True, text=True, check=True).stdout.split()
+    assert "grader.report.html" in loaded
+    allowed = {"grader", "grader.report", "grader.score", "grader.explain", "grader.events", "grader.transcript"}
+    assert {name for name in loaded if not name.startswith("grader.report.")} <= allowed

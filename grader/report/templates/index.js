@@ -84,6 +84,14 @@ function remember() {
   history.replaceState(null, "", "#" + state);
 }
 
+// Show one group, or all submissions, and forget all other filters.
+function choose(number) {
+  form.reset();
+  group = number;
+  filter();
+  remember();
+}
+
 // Take filters and order from the address; anything else there is the name of a section.
 function recall() {
   if (!location.hash.includes("=")) {
@@ -108,18 +116,13 @@ for (const happening of ["input", "change"]) {
   form.addEventListener(happening, () => { filter(); remember(); });
 }
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => { group = ""; setTimeout(() => { filter(); remember(); }); });
+document.getElementById("clear").addEventListener("click", () => choose(""));
 for (const button of document.querySelectorAll("button.show")) {
   button.hidden = false;
   button.addEventListener("click", () => {
-    form.reset();
-    setTimeout(() => {
-      group = button.dataset.group;
-      filter();
-      remember();
-      document.getElementById("table").scrollIntoView();
-      table.parentElement.focus({ preventScroll: true });
-    });
+    choose(button.dataset.group);
+    document.getElementById("table").scrollIntoView();
+    table.parentElement.focus({ preventScroll: true });
   });
 }
 window.addEventListener("hashchange", recall);
