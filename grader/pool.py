@@ -174,7 +174,7 @@ class Cluster:
 
     def close(self):
         """Give up what is not done, and leave the cluster to others."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=False)
         self.client.close(timeout=1)
 
 

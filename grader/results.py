@@ -170,8 +170,9 @@ def result(record, grade, overrides, lab, deadline, folder):
         if not override.task:
             adjustments.append(Adjustment("Total", override.why, override.score - (points or 0), override.who))
             points = override.score
+    unknown = ("when it was handed in is not known: no late days are counted",) if deadline and not record.received else ()
     return Result(record.id, record.source, record.outcome, record.why, grade, points, lab.points, tuple(adjustments),
-                  record.notes, record.received, folder, record.name, record.email)
+                  record.notes + unknown, record.received, folder, record.name, record.email)
 
 
 # Late days.
@@ -188,7 +189,7 @@ def lateness(received, deadline, lab, points):
     told = f"received {received}, due {deadline}"
     if rule.cutoff and days > rule.cutoff:
         return Adjustment(what, f"{told}: no points after {rule.cutoff} days", -points)
-    lost = min(points, max(0, days - rule.free) * rule.per_day * lab.points)
+    lost = min(points, round(max(0, days - rule.free) * rule.per_day * lab.points, 6))
     return Adjustment(what, f"{told}: {rule.per_day:.0%} for each day" + f", {rule.free} free" * bool(rule.free), -lost)
 
 
@@ -231,6 +232,9 @@ def read_overrides(out, lab, ids):
 
 def override_faults(entry, lab, ids):
     """What is wrong with an [[override]] table: texts."""
+    if not isinstance(entry, dict):
+        yield "is no table"
+        return
     kinds = {"id": str, "who": str, "why": str, "score": (int, float), "task": int}
     unknown, lacking = set(entry) - set(kinds), set(kinds) - {"task"} - set(entry)
     if unknown or lacking:

@@ -41,15 +41,15 @@ class Here(ThreadPoolExecutor):
 def desk(tmp_path, monkeypatch):
     """A Desk with nothing handed in yet."""
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    (tmp_path / "in").mkdir()
-    return Desk(tmp_path)
+    return Desk(tmp_path, tmp_path / "calls")
 
 
 class Desk:
     """A directory of submissions, a results folder, and the batch between them."""
 
-    def __init__(self, place):
-        self.submissions, self.out, self.calls = place / "in", place / "out", place / "calls"
+    def __init__(self, place, calls):
+        self.submissions, self.out, self.calls = place / "in", place / "out", calls
+        self.submissions.mkdir(parents=True)
 
     def hand_in(self, *ids, text="int x;\n"):
         """Hand in a small tree for each id."""
