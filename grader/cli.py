@@ -5,13 +5,16 @@ import signal
 import sys
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, seal, stages, tree
+from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, results, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .lock import sole_user
-from .report import json, text
+from .report import autolab, github, gradescope, json, junit, text
 from .transcript import Ending
 
 WORK = Path("build")            # below the current directory: scratch trees, transcripts, report.json
+FORMATS = {                     # what programs read of a grade: the text, from a Result
+    "json": lambda result: json.render(result.grade), "junit": lambda result: junit.render((result,)),
+    "gradescope": gradescope.render, "autolab": autolab.render, "github": github.output}
 RUN_BUDGET, RUN_IDLE = 1800.0, 15.0     # seconds that `run` gives a program; usertests may sleep for some of them
 
 
@@ -43,7 +46,8 @@ def parser():
                        help="the tree (default: this directory)")
     grade.add_argument("--task", type=int, metavar="N", help="grade this task alone")
     grade.add_argument("--strict", action="store_true", help="run the hidden tests too (instructors' copy only)")
-    grade.add_argument("--format", choices=("text", "json"), default="text")
+    grade.add_argument("--format", choices=("text", *FORMATS), default="text",
+                       help="for people, or for what reads it (see docs/formats.md); github is a line for $GITHUB_OUTPUT")
     grade.add_argument("section", nargs="*", help="run and grade these sections of mmaptest alone")
     for one in (add("run", run_command, "boot a tree, run one program, show what it prints"),
                 add("gdb", gdb_command, "boot a tree, run one program, stop in gdb where the kernel panics or kills it")):
@@ -68,10 +72,10 @@ def grade_command(options):
     with sole_user(work):
         grade = grade_tree(options.submission, rubric, work, say=say if sys.stderr.isatty() else None)
         (work / "report.json").write_text(json.render(grade))
-    if options.format == "json":
-        print(json.render(grade))
-    else:
+    if options.format == "text":
         text.render(grade, sys.stdout)
+    else:
+        print(FORMATS[options.format](results.of(grade)))
     return grade.status
 
 

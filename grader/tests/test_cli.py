@@ -17,6 +17,7 @@ import pytest
 from grader import build, cli, grade
 from grader.sandbox import Limits
 
+from . import made_up
 from .conftest import BANNER, KIT, MAKEFILE
 from .test_machine import AGAIN, BUSY, FLOOD, IDLE, OFF
 
@@ -46,6 +47,16 @@ def test_json_is_on_standard_output_and_in_a_file(grader, fake_tree, tmp_path):
     assert (report["outcome"], report["max_score"], len(report["tasks"])) == ("graded", 100, 8)
     assert {run["program"] for run in report["runs"]} >= {"mmaptest", "mmapsharedtest"}
     assert json.loads((tmp_path / "desk/build/grade/report.json").read_text()) == report
+
+
+@pytest.mark.parametrize("name, start", [
+    ("junit", "<?xml"), ("gradescope", '{\n  "output"'), ("autolab", '{"scores": {"Task 1 System call setup": 10'), ("github", "result=ey")])
+def test_a_grade_is_printed_as_other_systems_read_it(name, start, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "grade_tree", lambda *words, **more: made_up.grade(4))
+    assert cli.main(["grade", "--format", name]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(start) and (len(said.splitlines()) == 1) is (name in ("autolab", "github"))
 
 
 @pytest.mark.parametrize("words, says", [
