@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from . import CouldNotGrade, build, machine, sandbox
+from . import CouldNotGrade, build, machine, sandbox, worker
 
 AHEAD = 2                       # jobs in hand for each worker: one is graded, one waits
 LONGEST = 3600.0                # seconds that a job may take on this machine, before its worker is taken for stuck
@@ -40,11 +40,15 @@ def chosen(scheduler, jobs, confined):
 
 
 def ready(confined):
-    """Raise CouldNotGrade if this machine lacks what every grade needs: it is said once, and not for each submission."""
+    """Make this machine ready to grade. Raises CouldNotGrade if it lacks what every grade needs: it is said once, and not for
+    each submission."""
     sandbox.need(machine.QEMU, "qemu-system-misc")
     sandbox.need("make", "make")
     if not any(shutil.which(name) for name in build.COMPILERS):
         sandbox.need(build.COMPILERS[0], "gcc-riscv64-unknown-elf")
+    if confined:
+        print("   preparing the sandbox; the first time this takes half a minute", file=sys.stderr, flush=True)
+        worker.confined(str(worker.home() / "batch.box"))
 
 
 class Local(ThreadPoolExecutor):
