@@ -16,7 +16,7 @@ LIMITS = sandbox.Limits(cpu=10, wall=60, output=1 << 16)
 SHOWN = 3                       # problems of a disk that are told
 
 # As in the program.
-UNTOUCHED, TOUCHED, READSHARED, READPRIVATE, PARTLY, GONE, PARENT, CHILD, OWNER, STRANGER, HEIR = range(1, 12)
+UNTOUCHED, TOUCHED, READSHARED, READPRIVATE, PARTLY, GONE, PARENT, CHILD, OWNER, STRANGER = range(1, 11)
 LAZY, READ, TAKEN, PART, PRIVATE, MANY, ENDED = range(1, 8)
 COPIED, INHERITED, SHARED = range(ENDED + 9, ENDED + 12)
 WAYS = {"exit": "by exit", "kill": "by kill", "exec": "by exec", "fault": "by a fault"}
@@ -158,13 +158,12 @@ def copies(traces):
 
 def shared(traces):
     """One physical page for all who map a page of a file, and what they stored is on the disk."""
-    owner = traces.mark(OWNER)
-    for number, who in ((STRANGER, "a process that maps the file itself"), (HEIR, "a process that has the mapping from fork")):
-        for n, page in enumerate(traces.mark(number)):
-            one, other = mapped(owner[n], "the first process"), mapped(page, who)
-            if one.address != other.address:
-                raise Wrong(f"MAP_SHARED: page {n} of a file is at {one.address:#x} in one process, and at {other.address:#x} in {who}")
-    on_disk(traces, "o.shared", SHARED, 2 * PAGE, [(0, FIRST), (0, SECOND), (1, FIRST), (1, SECOND)], "after munmap in three processes")
+    pairs = zip(traces.mark(OWNER), traces.mark(STRANGER))
+    for n, (owner, stranger) in enumerate(pairs):
+        one, other = mapped(owner, "the first process").address, mapped(stranger, "a process that maps the file itself").address
+        if one != other:
+            raise Wrong(f"MAP_SHARED: page {n} of a file is at {one:#x} in one process, and at {other:#x} in another")
+    on_disk(traces, "o.shared", SHARED, 2 * PAGE, [(0, FIRST), (0, SECOND), (1, FIRST), (1, SECOND)], "after munmap in two processes")
 
 
 # Files.
