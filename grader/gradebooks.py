@@ -9,8 +9,8 @@ from .report import canvas, moodle
 
 def add_arguments(parser):
     """Tell an argparse parser the options of a gradebook."""
-    parser.add_argument("--gradebook", type=Path, metavar="FILE",
-                        help="also fill in this gradebook, a CSV that Canvas or Moodle exported; the copy, filled-FILE, lies in the results folder")
+    parser.add_argument("--gradebook", type=Path, metavar="FILE", help="also fill in this gradebook, a CSV that Canvas or Moodle "
+                        "exported; the copy, filled-FILE, lies in the results folder")
     parser.add_argument("--column", metavar="NAME", help="it is Canvas's, and the scores go into this column: 'mmap lab (1234)'")
 
 
@@ -23,7 +23,7 @@ def check(gradebook, column):
 
 
 def fill(gradebook, column, results, out):
-    """Write a copy of a gradebook (a Path) with the scores of results into the folder out; tell what needs a person on standard error.
+    """Write a copy of a gradebook (a Path) with the scores of results into the folder out; say what needs a person.
 
     column is Canvas's; None: the gradebook is a grading worksheet of Moodle. Raises CouldNotGrade."""
     done = filled(gradebook, column, results)

@@ -17,8 +17,9 @@ def render(results):
     sheet.writerow(["submission", "score", "max_score", "outcome", *tasks.values(), "report"])
     for result in results:
         scores = {task.number: naming.points(result, task) for task in result.grade.tasks} if result.grade else {}
-        sheet.writerow([harmless(result.id), "" if result.score is None else naming.number(result.score), naming.number(result.max_score),
-                        result.outcome, *(scores.get(number, "") for number in tasks), harmless(f"{result.folder.name}/index.html")])
+        score = "" if result.score is None else naming.number(result.score)
+        sheet.writerow([harmless(result.id), score, naming.number(result.max_score), result.outcome,
+                        *(scores.get(number, "") for number in tasks), harmless(f"{result.folder.name}/index.html")])
     return out.getvalue()
 
 

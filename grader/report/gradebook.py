@@ -168,5 +168,6 @@ def out_of(sheet, row, column, results):
     """The line that a row gives another maximum than the lab has, in a list that is empty where it does not."""
     given, most = sheet.value(row, column), next((result.max_score for result in results), None)
     if given and most is not None and not same(given, most):
-        return [f"the gradebook's column counts {given} points, and the lab {naming.number(most)}: scores are written as the lab counts them"]
+        return [f"the gradebook's column counts {given} points, and the lab {naming.number(most)}: "
+                "scores are written as the lab counts them"]
     return []

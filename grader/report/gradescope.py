@@ -30,6 +30,12 @@ def is_public(grade, run):
     return run.program.split()[:1] in [naming.program(part.command).split()[:1] for task in grade.tasks for part in task.parts]
 
 
+def may_be_read(result, note):
+    """Whether a note says nothing of a hidden test."""
+    runs = result.grade.runs if result.grade else ()
+    return not any(run.program.split()[0] in note for run in runs if not is_public(result.grade, run))
+
+
 def summary(result, finished):
     """The lines above all tests."""
     lines = [] if finished else ["Not all tests have run. Where this stays, they were stopped before their end: submit again."]
@@ -37,7 +43,8 @@ def summary(result, finished):
         lines.append(f"{result.outcome}: {result.why}")
     if result.score is None:
         lines.append("This is no fault of your submission that the grader knows of, and no zero: course staff must look at it.")
-    lines += [naming.adjustment(change) for change in result.adjustments] + list(result.notes)
+    lines += [naming.adjustment(change) for change in result.adjustments]
+    lines += [note for note in result.notes if may_be_read(result, note)]
     if finished and result.score is not None:
         lines.append(f"Total: {naming.number(result.score)} of {naming.number(result.max_score)} points")
     return "\n".join(naming.visible(line) for line in lines)
@@ -69,8 +76,9 @@ def part_told(task, part):
     if part.passed:
         return ["passed"]
     where = [f"Where: {naming.at(place)}" for place in part.where]
-    return [naming.visible(line) for line in (f"Seen: {part.why}", part.line and f"  {part.line}", *where,
-                                              part.hint and f"Means: {part.hint}", f"Read: {task.doc}", f"Try: {part.command}") if line]
+    lines = [f"Seen: {part.why}", part.line and f"  {part.line}", *where, part.hint and f"Means: {part.hint}",
+             f"Read: {task.doc}", part.command and f"Try: {part.command}"]
+    return [naming.visible(line) for line in lines if line]
 
 
 def test(number, name, score, most, told, unseen):

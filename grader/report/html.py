@@ -91,11 +91,11 @@ def page(result, texts, groups, around, title):
     before and behind it, or None."""
     told = [told for task in (result.grade.tasks if result.grade else ()) for told in (task, *task.parts, *task.hidden)]
     shown = transcripts(result, texts, [one for one in told if one.line])
-    by_signature = {group.signature: group for group in groups}
+    signs = {found.signature for found in alike.failures(result)}
     return render("page.html", result=result, title=title, before=around[0], behind=around[1], transcripts=shown,
-                  build=build_log(texts), diff=list(diff_files(texts.get("diff.patch", ""))), files=[name for name in FILES if name in texts],
-                  alike={(found.signature.task, found.signature.test): by_signature[found.signature] for found in alike.failures(result)
-                         if found.signature in by_signature}, evidence=lambda one: evidence(one, result, shown))
+                  build=build_log(texts), diff=list(diff_files(texts.get("diff.patch", ""))),
+                  files=[name for name in FILES if name in texts], evidence=lambda one: evidence(one, result, shown),
+                  alike={(group.signature.task, group.signature.test): group for group in groups if group.signature in signs})
 
 
 def transcripts(result, texts, told):
@@ -213,14 +213,9 @@ def diff_class(line):
 def render(name, **values):
     """The text of a template, which may run and load nothing but its own style and script."""
     style, script = (TEMPLATES / "style.css").read_text(), (TEMPLATES / "index.js").read_text() if name == "index.html" else ""
-    policy = "; ".join(["default-src 'none'", f"style-src {hashed(style)}", f"script-src {hashed(script) if script else none()}",
+    policy = "; ".join(["default-src 'none'", f"style-src {hashed(style)}", f"script-src {hashed(script)}" if script else "script-src 'none'",
                         "base-uri 'none'", "form-action 'none'"])
     return environment().get_template(name).render(style=style, script=script, policy=policy, kit=__version__, **values)
-
-
-def none():
-    """The source that is none."""
-    return "'none'"
 
 
 def hashed(text):
@@ -240,7 +235,7 @@ def environment():
                             "By hand, on Debian and Ubuntu: apt install python3-jinja2") from None
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True, finalize=lambda value: naming.visible(value) if type(value) is str else value)
-    made.filters.update(number=naming.number, signed=naming.signed, at=naming.at, task_name=naming.name, search=search_text, listing=listing)
+    made.filters.update(number=naming.number, signed=naming.signed, search=search_text, listing=listing)
     made.globals.update(STATES=STATES, MEMBERS=MEMBERS, state=state, decided=decided, points=naming.points,
                         what_became=naming.result, brief=brief)
     return made

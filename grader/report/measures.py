@@ -68,9 +68,9 @@ def item(pairs, task):
     """The Item of a task from (Grade, its TaskGrade) pairs."""
     shares = [mine.score / mine.max_score if mine.max_score else 0.0 for _, mine in pairs]
     rest = [grade.score - mine.score for grade, mine in pairs]
-    whole = [mine.outcome == Outcome.PASSED and mine.score == mine.max_score for _, mine in pairs]
-    return Item(task.number, task.name, task.max_score, sum(whole), sum(0 < mine.score and not all_of_it for (_, mine), all_of_it in zip(pairs, whole)),
-                len(pairs), fmean(shares), related(shares, rest))
+    passed = sum(mine.outcome == Outcome.PASSED and mine.score == mine.max_score for _, mine in pairs)
+    partly = sum(0 < mine.score < mine.max_score for _, mine in pairs)
+    return Item(task.number, task.name, task.max_score, passed, partly, len(pairs), fmean(shares), related(shares, rest))
 
 
 def related(shares, rest):

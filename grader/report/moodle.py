@@ -50,6 +50,7 @@ def comment(result):
     for task in result.grade.tasks if result.outcome == "graded" else ():
         if task.outcome != Outcome.PASSED or naming.missed_hidden(task):
             why = f" ({task.why})" if task.why and not task.blocked_by else ""
-            told.append(f"{naming.label(task)}, {naming.points(result, task)} of {naming.number(task.max_score)}: {naming.result(task)}{why}.")
+            score = f"{naming.points(result, task)} of {naming.number(task.max_score)}"
+            told.append(f"{naming.label(task)}, {score}: {naming.result(task)}{why}.")
     told += [naming.adjustment(change) for change in result.adjustments]
     return "<br>".join(html.escape(naming.visible(" ".join(line.split()))) for line in told)

@@ -388,7 +388,13 @@ CONTRAST = """
 const light = c => c.slice(0, 3).map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
   .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
 const parts = text => text.match(/[\\d.]+/g).map(Number);
-const ground = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3]) return c; } return [255, 255, 255]; };
+const ground = e => {
+  for (; e; e = e.parentElement) {
+    const c = parts(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3]) return c;
+  }
+  return [255, 255, 255];
+};
 const poor = new Set();
 for (const e of document.querySelectorAll("body *")) {
   if (!e.offsetParent || e.matches(".hide, script, option") || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;

@@ -170,6 +170,12 @@ def test_a_grade_that_is_not_finished_says_so_and_condemns_nothing_that_was_not_
 STUDENTS_READ = {"gradescope": gradescope.render, "github": github.render, "autolab": autolab.render}
 
 
+def test_a_note_about_a_hidden_test_is_not_for_students():
+    noted = replace(STATES["capped"], notes=("hidden5munmap: a line is no evidence", "CRLF line ends were put right"))
+    text = gradescope.render(noted)
+    assert "hidden5munmap" not in text and "CRLF line ends" in text
+
+
 @pytest.mark.parametrize("writer", STUDENTS_READ.values(), ids=list(STUDENTS_READ))
 def test_what_students_read_counts_hidden_tests_and_tells_nothing_of_them(writer):
     text = writer(STATES["capped"])
