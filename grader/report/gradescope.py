@@ -75,6 +75,8 @@ def part_told(task, part):
     """What a student needs to mend a part, as lines."""
     if part.passed:
         return ["passed"]
+    if task.blocked_by:
+        return [naming.result(task)]
     where = [f"Where: {naming.at(place)}" for place in part.where]
     lines = [f"Seen: {part.why}", part.line and f"  {part.line}", *where, part.hint and f"Means: {part.hint}",
              f"Read: {task.doc}", part.command and f"Try: {part.command}"]

@@ -151,6 +151,11 @@ def test_gradescope_counts_task_5_by_parts():
     assert "Task 5: +15 (the test was wrong)" in raised["output"]
 
 
+def test_gradescope_says_of_each_part_what_stands_in_its_way():
+    data = json.loads(gradescope.render(STATES["handout"]))
+    assert [test["output"] for test in data["tests"] if test["number"].startswith("5.")] == ["blocked: task 3 first"] * 8
+
+
 def test_gradescope_never_gives_a_zero_for_what_could_not_be_graded():
     data = json.loads(gradescope.render(STATES["failed"]))
     assert "score" not in data and "tests" not in data and "could not grade: QEMU is not installed" in data["output"]
