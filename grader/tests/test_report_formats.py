@@ -135,7 +135,7 @@ def test_gradescope_has_its_keys_and_scores_that_add_up(result):
         assert set(test) == TEST and test["status"] in ("passed", "failed")
         assert type(test["score"]) in (int, float) and type(test["max_score"]) in (int, float)
         assert 0 <= test["score"] <= test["max_score"]
-        assert re.fullmatch(r"\d(\.\d)?", test["number"])
+        assert re.fullmatch(r"\d+(\.\d+)?", test["number"])
     if result.grade:
         assert sum(test["score"] for test in data["tests"]) == pytest.approx(sum(map(result.task_score, result.grade.tasks)), abs=0.001)
         assert sum(test["max_score"] for test in data["tests"]) == 100
