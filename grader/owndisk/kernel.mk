@@ -2,6 +2,7 @@
 #
 #   make -f this CC=compiler OUT=directory SOURCES="kernel/entry.S ..." OPTIONS="-O2 ..."
 
+# A linker script can name objects, as kernel/entry.o: the linker works in OUT, where only those are that are made here.
 OBJS    = $(patsubst kernel/%,$(OUT)/kernel/%.o,$(basename $(SOURCES)))
 
 CFLAGS  = -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax
@@ -11,7 +12,7 @@ CFLAGS += -fno-delete-null-pointer-checks -fno-strict-aliasing -fno-tree-loop-di
 CFLAGS += $(OPTIONS)
 
 $(OUT)/kernel/kernel: $(OBJS) kernel/kernel.ld
-	$(CC:gcc=ld) -z max-page-size=4096 -T kernel/kernel.ld -o $@ $(OBJS)
+	cd $(OUT) && $(CC:gcc=ld) -z max-page-size=4096 -T $(CURDIR)/kernel/kernel.ld -o kernel/kernel $(OBJS:$(OUT)/%=%)
 
 $(OUT)/kernel/%.o: kernel/%.c
 	$(CC) $(CFLAGS) -c -o $@ $<
