@@ -96,9 +96,9 @@ def trouble(run, start, end, program, facts, mapped):
         test = (Place("the test that failed", "", *facts.said[line]),) if line in facts.said else ()
         return Trouble(f"{run.program} reports a failure", line, where + test)
     if panic:
-        return Trouble("the kernel panicked" + missing(run), panic.line, where + (panicked_places(run) or panic_places(panic, facts)))
+        return Trouble("the kernel panicked" + missing(run), panic.line, (panicked_places(run) or panic_places(panic, facts)) + where)
     if stopped(run):
-        return Trouble(f"{run.ending.value}: {run.why}{idleness(run)}{missing(run)}", last_line(lines), where + stuck_places(run))
+        return Trouble(f"{run.ending.value}: {run.why}{idleness(run)}{missing(run)}", last_line(lines), stuck_places(run) + where)
     if killed:
         return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)

@@ -66,7 +66,7 @@ def stuck(solution_tree, tmp_path_factory):
 def test_a_stuck_machine_says_where_it_is(stuck, number, tmp_path):
     name, (_, typed, told) = list(STUCK.items())[number]
     out = tmp_path / "out.txt"
-    run = machine.run(stuck, typed.format(FIRST + number), budget=3, idle=1.5, out=out)
+    run = machine.run(stuck, typed.format(FIRST + number), budget=2, idle=1.5, out=out)
     assert run.ending is (Ending.HUNG_IDLE if name in IDLE else Ending.PANICKED if run.why.startswith("panic") else Ending.HUNG_BUSY)
     assert told in out.read_text()
     places = explain.panicked_places(run) or explain.stuck_places(run)
