@@ -98,7 +98,7 @@ def asked_machine(options, work):
     """The program that `run` or `gdb` is asked for, and the Machine for it, built below work (a Path). Raises CouldNotGrade."""
     program = " ".join(options.program).strip()
     if not program:
-        raise CouldNotGrade('say which program to run, such as PROG="usertests -q"')
+        raise CouldNotGrade('say which program, as in make run PROG="usertests -q"')
     protected = lab.load(strict=True).protected if options.strict else ()
     built = compile_tree(tree.prepare(options.submission, work / "tree", protected, OFFICIAL).path, work)
     if not built.ok:
