@@ -28,7 +28,7 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     built = compile_tree(copy.path, work, box, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
-    disk = owndisk.build(built, work / "disk", jobs) if copy.base.own_disk and built.ok else built
+    disk = owndisk.build(built, work / "disk", jobs, box=box) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
         say("building the kernel again, and the official programs")
@@ -66,7 +66,7 @@ def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, sto
 
 def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
     """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
-    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs)
+    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs, box)
 
 
 def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None):

@@ -2,10 +2,10 @@
 
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import CouldNotGrade, base, sandbox
+from . import CouldNotGrade, base, carry, sandbox
 from .build import COMPILERS, Build, first_error, root_directory
 
 HOME = Path(__file__).resolve().parent / "owndisk"
@@ -20,11 +20,12 @@ class Disk(Build):
     key: int = 0                # random bits, 2 * WORD, that only this build's test programs know
 
 
-def build(built, out, jobs=2, secret=None):
+def build(built, out, jobs=2, secret=None, box=sandbox.OPEN):
     """The Disk for the kernel of built (a Build), made in the directory out (a Path, emptied first).
 
-    secret is the directory of hidden tests that are to be on it (None: the tests that students have, alone). Raises
-    CouldNotGrade where it can't be made, which is no student's fault."""
+    secret is the directory of hidden tests that are to be on it (None: the tests that students have, alone). Nothing that
+    a submission wrote is compiled, so what is compiled in box fills its cache for all that follow. Raises CouldNotGrade
+    where the disk can't be made, which is no student's fault."""
     shutil.rmtree(out, ignore_errors=True)
     key = secrets.randbits(2 * WORD)
     include = out / "include/kernel"
@@ -34,10 +35,15 @@ def build(built, out, jobs=2, secret=None):
         (out / "include" / name).write_text(text)
     (include.parent / "runkey.h").write_text(f"#define RUNKEY0 {key % (1 << WORD):#x}UL\n#define RUNKEY1 {key >> WORD:#x}UL\n")
     compiler = next(name for name in COMPILERS if shutil.which(name))
+    place = carry.TREE if box.confined else out.resolve()
     result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "Makefile"), f"CC={compiler}", f"HERE={HOME}",
-                          f"OFFICIAL={OFFICIAL}", f"OUT={out.resolve()}", *([f"HIDDEN={secret}"] if secret else ())], HOME)
+                          f"OFFICIAL={OFFICIAL}", f"OUT={place}", *([f"HIDDEN={secret}"] if secret else ())], out,
+                         box=replace(box, fills=bool(box.cache)), read=(HOME, OFFICIAL, *([secret] if secret else ())),
+                         bring=("fs.img", "fsck", "user/_*"))
     image = out / "fs.img"
     if result.cut or result.status != 0 or not image.is_file():
         why = result.cut or first_error(result.output).removeprefix("./")
         raise CouldNotGrade(f"the grader's own disk can't be built for this tree: {why}")
+    if box.confined and secret:
+        (out / "fsck").chmod(0o755)             # ours, and to be run: what comes out of a box is no program otherwise
     return Disk(True, out, built.kernel, image, root_directory(image)[0], result.output, "", result.seconds, key)
