@@ -109,21 +109,26 @@ def chosen(contents, desk):
 
 def with_commit(contents, desk):
     """What chosen() returns, for a tree with .git in it: the files count, with the last commit's time, and a note if they differ."""
-    top = tidy.find_root({name: b"" for name in contents.files if ".git/" not in name})
-    inside = f"{top}/.git" if top else ".git"
-    if f"{inside}/HEAD" not in contents.files:
+    top = repository_of(contents.files, tidy.find_root({name: b"" for name in contents.files if ".git" not in name.split("/")}))
+    if top is None:
         return contents, "its newest file"
     try:
-        commit = repository.from_repository(contents.files, inside, desk.place, desk.box)
+        commit = repository.from_repository(contents.files, f"{top}.git", desk.place, desk.box)
     except Refused as refusal:
         notes = (*contents.notes, f"its .git is of no use: {refusal}")
         return Contents(contents.files, contents.times, notes), "its newest file"
-    files = {name.removeprefix(top).lstrip("/"): content for name, content in contents.files.items()}
-    differ = [name for name in commit.files.keys() | files.keys() if not tree.is_product(name) and not name.startswith(".git/")
-              and not tidy.DROPPINGS.fullmatch(name) and commit.files.get(name) != files.get(name)]
+    files = {name.removeprefix(top): content for name, content in contents.files.items() if name.startswith(top)}
+    differ = [name for name in commit.files.keys() | files.keys() if commit.files.get(name) != files.get(name)
+              and not patch.made_by_build(name) and ".git" not in name.split("/") and not tidy.DROPPINGS.fullmatch(name)]
     notes = [f"what counts is the files, which are not those of the last commit: {tidy.named(differ)}"] * bool(differ)
     when = max(commit.times.values(), default=0.0)
     return Contents(contents.files, dict.fromkeys(contents.files, when), (*contents.notes, *notes)), "its last commit"
+
+
+def repository_of(files, root):
+    """The folder, with a / behind it ("" for the top), at root or above, that has the repository of the tree at root; None if none."""
+    places = ["/".join(root.split("/")[:depth]) + "/" for depth in range(len(root.split("/")), 0, -1) if root] + [""]
+    return next((place for place in places if f"{place}.git/HEAD" in files), None)
 
 
 def patched(patches, desk):

@@ -179,6 +179,15 @@ def test_a_commits_time_counts_and_what_differs_from_it_is_noted(opened, tmp_pat
     assert submission.notes[0] == "what counts is the files, which are not those of the last commit: kernel/vm.c"
 
 
+def test_a_tree_deep_in_a_repository_has_its_time(opened, tmp_path):
+    top = make_repository(tmp_path / "alice", {f"course/lab/{name}": content for name, content in SMALL.items()} | {"notes.txt": b"x"})
+    make_repository(top / "course/other", {"x.txt": b"x"})
+    (top / "course/lab/kernel/vm.o").write_bytes(b"x")
+    submission = opened(top)
+    assert holds(submission) == SMALL and submission.received == WHEN
+    assert submission.notes[0] == "what counts is the files, which are not those of the last commit: course/other/x.txt"
+
+
 def test_a_mails_date_counts(forms, tmp_path):
     submission = archive.open_submission(forms / "mail.patch", tmp_path / "in", KIT / "handout")
     assert submission.received == WHEN and submission.notes[-1].endswith("by the time of the patch")
