@@ -17,6 +17,7 @@ NOISE = ("panic", "backtrace", "kerneltrap", "kernelvec", "syscall", "exception"
 CALLER = "called from"              # what a Place is called that tells who called the one before
 WAITS = "waits for a child"
 DEPTH = 12                          # functions of a stack that are told
+CALLERS = 3                         # callers of a function that faulted that are told
 STACKS = 3                          # stacks that are told of a machine that got stuck
 SHOWN = 6                           # faults, or functions of a backtrace, that are told
 
@@ -39,7 +40,7 @@ class Facts:
     near: str = ""                      # why there is none
     places: dict = field(default_factory=dict)      # (ELF path in the tree, address) -> (function, file, line)
     segments: dict = field(default_factory=dict)    # ELF path in the tree -> ((start, end, flags), ...)
-    said: dict = field(default_factory=dict)        # console line -> (file, line) of the test program that says it
+    said: dict = field(default_factory=dict)        # console line -> where the test program says it: ((file, line), ...)
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ def trouble(run, start, end, program, facts, mapped):
     said = next((at for at, line in enumerate(lines) if events.shows(line, program.fails)), len(lines))
     first = min(said, panic.at if panic else said)
     killed = [fault for fault in events.faults(lines) if fault.at <= first]
-    where = tuple(fault_place(f, run, program, facts, mapped) for f in killed[:SHOWN])
+    where = tuple(place for f in killed[:SHOWN] for place in fault_places(f, run, program, facts, mapped))
     if first == said < len(lines):
         line = lines[said].strip()
-        test = (Place("the test that failed", "", *facts.said[line]),) if line in facts.said else ()
+        test = tuple(Place("or here" if n else "the test that failed", "", *at) for n, at in enumerate(facts.said.get(line, ())))
         return Trouble(f"{run.program} reports a failure", line, where + test)
     if panic:
         return Trouble("the kernel panicked" + missing(run), panic.line, (panicked_places(run) or panic_places(panic, facts)) + where)
@@ -174,12 +175,14 @@ def memory_words(address, segments, size):
     return "the stack or the heap" if address < size else f"behind the end of the heap, 0x{size:x}"
 
 
-def fault_place(fault, run, program, facts, mapped):
-    """The Place of the instruction that faulted."""
+def fault_places(fault, run, program, facts, mapped):
+    """The Place of the instruction that faulted, and those of the functions that called it."""
     elf = user_elf(program.name)
     function, file, line = facts.places.get((elf, fault.pc), ("", "", 0))
     scene = next((scene for scene in run.scenes if scene.pc == fault.pc), None)
-    return Place(f"pid {fault.pid} was killed: {fault_words(fault, mapped, scene, facts.segments.get(elf, ()))}", function, file, line)
+    what = f"pid {fault.pid} was killed: {fault_words(fault, mapped, scene, facts.segments.get(elf, ()))}"
+    callers = scene.frames[1:CALLERS + 1] if scene and scene.frames and scene.frames[0].function == function else ()
+    return (Place(what, function, file, line), *(Place(CALLER, f.function, f.file, f.line) for f in callers if f.file))
 
 
 # Panics and hangs.

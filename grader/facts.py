@@ -12,6 +12,7 @@ LEAST = 16                  # VMAs in struct proc
 LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for one ELF file
 LONGEST = 120               # characters of a name that are kept
 SOURCES = (Path(__file__).resolve().parent / "official/user", Path(__file__).resolve().parent / "labs/hidden")
+PLACES = 3                  # where a text may stand, and still tell
 TELLING = 6                 # characters of a text that tells where it stands
 READER = Path(__file__).resolve().with_name("elfread.py")
 
@@ -39,7 +40,7 @@ def gather(build, transcripts, box=sandbox.OPEN):
 
 
 def said(transcripts):
-    """For each console line that tells of a failure the (file, line) of the official test program that says it, where that is one place."""
+    """For each console line that tells of a failure where the official test programs say it: ((file, line), ...)."""
     found = {}
     for run in transcripts:
         name = run.program.split()[0]
@@ -47,8 +48,8 @@ def said(transcripts):
         literals = string_literals(sources[0].read_text()) if sources else {}
         for line in (line.strip() for line in run.evidence if "fail" in line):
             text = max((text for text in literals if text in line), key=len, default="")
-            if len(text) >= TELLING and len(literals[text]) == 1:
-                found[line] = (f"{sources[0].parent.name}/{name}.c", literals[text][0])
+            if len(text) >= TELLING and len(literals[text]) <= PLACES:
+                found[line] = tuple((f"{sources[0].parent.name}/{name}.c", at) for at in literals[text])
     return found
 
 

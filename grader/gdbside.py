@@ -320,13 +320,27 @@ def look():
 
 def scenes(most):
     """What memory the first processes have that the kernel says it kills, as dicts: one after the other, as it happens."""
+    load_program({PROGRAM})
     told = addresses_of(b"usertrap(): unexpected scause")
     stop = gdb.Breakpoint(printf())
     stop.condition = " || ".join(f"$a0 == {address}" for address in told)
     for _ in range(most if told else 0):
         gdb.execute("continue", to_string=True)
         process = current_process()
-        yield {"pc": int(process["trapframe"]["epc"]), "size": number(process, "sz"), "vmas": attempt(lambda: vmas(process))}
+        yield {"pc": int(process["trapframe"]["epc"]), "size": number(process, "sz"), "vmas": attempt(lambda: vmas(process)),
+               "calls": attempt(lambda: calls_of(process), [])}
+
+
+def calls_of(process):
+    """The stack of a process in user space; the hart that runs the kernel for it stays as it is."""
+    at = user_registers(process)
+    names = ["satp", "priv", "pc", *at["registers"]]
+    before = {name: register(name) for name in names}
+    try:
+        return user_stack(**at)
+    finally:
+        for name, value in before.items():
+            set_register(name, value)
 
 
 def printf():

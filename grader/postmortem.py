@@ -86,11 +86,11 @@ class Killings:
 
 def scene(answer):
     """The Scene that an answer (from JSON) tells. Raises one of NONSENSE where it is none."""
-    vmas, size = answer["vmas"], answer["size"]
+    vmas, size, frames = answer["vmas"], answer["size"], stack_frames(answer["calls"], "")
     if vmas is None:
-        return Scene(int(answer["pc"]), size, None)
+        return Scene(int(answer["pc"]), size, None, frames)
     found = [mapping for mapping in map(read_vma, vmas[:4 * MOST]) if mapping]
-    return Scene(int(answer["pc"]), size, tuple(sorted(found, key=lambda m: m.start)))
+    return Scene(int(answer["pc"]), size, tuple(sorted(found, key=lambda m: m.start)), frames)
 
 
 def read_vma(fields):

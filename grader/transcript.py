@@ -63,6 +63,7 @@ class Scene:
     pc: int                         # sepc
     size: int | None                # bytes of text, stack and heap, from 0
     mappings: tuple[Mapping, ...] | None    # in order of address; None: the kernel has no table that could be read
+    frames: tuple[Frame, ...] = ()  # its stack in user space, the innermost first
 
 
 @dataclass(frozen=True)

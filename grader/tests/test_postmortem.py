@@ -1,15 +1,19 @@
 """Machines that panic, hang or deadlock, and what is found out about them: real runs, recorded answers of gdb, and nonsense."""
 
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
+import pexpect
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from grader import explain, machine, postmortem, sandbox
+from grader import CouldNotGrade, debug, explain, facts, machine, postmortem, sandbox
 from grader.explain import Facts
 from grader.tests import synthetic as syn
+from grader.tests.conftest import KIT
 from grader.transcript import Ending, Frame, Mapping, Postmortem, Scene, Stack
 
 needs_gdb = pytest.mark.skipif(not postmortem.able(), reason="no gdb-multiarch")
@@ -95,6 +99,46 @@ def test_a_fault_is_followed_into_the_vma_table(solution_tree, tmp_path):
     (scene,) = run.scenes
     (mapping,) = scene.mappings
     assert (mapping.start, mapping.end, mapping.prot, mapping.flags) == (0x40000000, 0x40002000, 1, 2) and mapping.inode > 0
+    assert [frame.function for frame in scene.frames[:3]] == ["compare", "same", "firstmapping"]
+
+
+DEBUG = """
+import sys
+from pathlib import Path
+from grader import debug, machine
+debug.main(machine.Machine(Path(sys.argv[1]), Path(sys.argv[2])), sys.argv[3])
+"""
+
+
+@needs_gdb
+def test_gdb_stops_for_a_person_where_the_kernel_panics(stuck):
+    desk = pexpect.spawn(sys.executable, ["-c", DEBUG, str(stuck.kernel), str(stuck.image), f"kill {FIRST}"], timeout=120,
+                         cwd=KIT, encoding="utf-8", echo=False, env={**os.environ, "TERM": "dumb"})
+    desk.expect(r"Breakpoint 1, panic")
+    desk.expect_exact("(gdb) ")
+    desk.sendline("bt")
+    desk.expect_exact("sys_kill")
+    desk.expect_exact("(gdb) ")
+    desk.sendline("q")
+    desk.expect(pexpect.EOF)
+    desk.close()
+    assert desk.exitstatus == 0
+
+
+@needs_gdb
+def test_gdb_stops_for_a_person_where_a_process_is_killed(solution):
+    desk = pexpect.spawn(sys.executable, ["-c", DEBUG, str(solution.kernel), str(solution.image), "mmaptest access"], timeout=120,
+                         cwd=KIT, encoding="utf-8", echo=False, env={**os.environ, "TERM": "dumb"})
+    desk.expect(r"The kernel kills pid \d+ mmaptest, at 0x[0-9a-f]+: user/mmaptest.c:\d+ in ")
+    desk.expect_exact("(gdb) ")
+    desk.sendline("q")
+    desk.expect(pexpect.EOF)
+
+
+def test_without_gdb_a_person_is_told_what_to_install(fake, monkeypatch):
+    monkeypatch.setattr(postmortem, "GDB", "gdb-of-nowhere")
+    with pytest.raises(CouldNotGrade, match="gdb-of-nowhere is not installed.*apt install gdb-multiarch"):
+        debug.main(fake(), "x")
 
 
 def test_without_gdb_it_is_said_and_the_run_stands(fake, monkeypatch):
@@ -244,6 +288,14 @@ def test_a_kernel_that_spins_where_it_should_wait_is_told_as_one_that_sleeps():
     idle = Stack("hart 0", "has nothing to run", (), True)
     assert told(hung(Ending.HUNG_BUSY, harts=(idle, idle))).why == "hung busy: why; no process could run"
     assert told(hung(Ending.HUNG_BUSY, harts=(idle, Stack("hart 1", "is in the kernel", ())))).why == "hung busy: why"
+
+
+def test_a_failure_is_found_in_the_test_programs_source():
+    lines = ["mmaptest failure: munmap (1), pid=3", "mmaptest failure: nobody says so, pid=3"]
+    run = syn.run("mmaptest basic", lines, Ending.FAILED)
+    ((file, at),) = facts.said([run])[lines[0]]
+    assert file == "user/mmaptest.c" and '"munmap (1)"' in (KIT / "solution" / file).read_text().splitlines()[at - 1]
+    assert lines[1] not in facts.said([run])
 
 
 def test_a_fault_with_its_scene():
