@@ -291,7 +291,6 @@ leaveone(void)
   for (int i = 0; i < 6; i++)
     mapfile(FILE1, PGSIZE, PROT_READ, MAP_PRIVATE);
   p[0] = q[PGSIZE] = 'x';
-  load(p + 2 * PGSIZE);
   load(q + 2 * PGSIZE);
   unmap(p + 2 * PGSIZE, PGSIZE);
   end(q);
