@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from grader import CouldNotGrade, lab, machine, oracle, score
+from grader import CouldNotGrade, lab, machine, marks, oracle, score
+from grader.gdbstub import Ended
 from grader.grade import run_all
 from grader.marks import Mark, Page, R, U, V, W, Watch, look, secret
 from grader.oracle import PAGE, Traces, judge
@@ -113,9 +114,9 @@ def page(address, bits=V | R | W | U, word=0):
     return Page(0x87000000 + address * PAGE, bits, word)
 
 
-def verdict(section, **marks):
+def verdict(section, **told):
     """What a check says of Marks that are given by the name of their number."""
-    numbers = {getattr(oracle, name): Mark(getattr(oracle, name), tuple(pages)) for name, pages in marks.items()}
+    numbers = {getattr(oracle, name): Mark(getattr(oracle, name), tuple(pages)) for name, pages in told.items()}
     return dict(judge(Traces(numbers, "no disk", (), KEY)))[section]
 
 
@@ -134,7 +135,7 @@ MINE = [page(0, word=copied(0)), page(1, word=copied(1)), None]
 ITS = [page(7, word=copied(0)), page(1, word=copied(1)), None]
 
 
-@pytest.mark.parametrize("section, marks, says", [
+@pytest.mark.parametrize("section, told, says", [
     ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": TOUCHED}, ""),
     ("page-lazy", {"UNTOUCHED": [None, None, page(1), None], "TOUCHED": TOUCHED}, "page 2 is in the page table"),
     ("page-lazy", {"UNTOUCHED": [None] * 4, "TOUCHED": [*TOUCHED[:3], None]}, "page 3: the page table has nothing there"),
@@ -157,8 +158,8 @@ ITS = [page(7, word=copied(0)), page(1, word=copied(1)), None]
      "page 1 of a file is at 0x87002000 in one process, and at 0x87003000 in another"),
     ("page-shared", {"OWNER": [page(1), page(2)], "STRANGER": [page(1), None]}, "a process that maps the file itself: the page table"),
 ])
-def test_what_page_tables_show(section, marks, says):
-    assert says in verdict(section, **marks) if says else verdict(section, **marks) == ""
+def test_what_page_tables_show(section, told, says):
+    assert says in verdict(section, **told) if says else verdict(section, **told) == ""
 
 
 class MadeUpDisk:
@@ -198,6 +199,79 @@ def test_a_store_that_is_missing_is_told_as_that():
     traces = Traces({}, MadeUpDisk({"o.private": private_file()}), (), KEY)
     with pytest.raises(oracle.Wrong, match="what was stored to page 2 of o.private is not on the disk"):
         oracle.on_disk(traces, "o.private", oracle.PRIVATE, 3 * PAGE, [(2, 0)], "at the end")
+
+
+# Stops, of which some are no marks.
+
+class MadeUpStub:
+    """A Stub whose machine stops again and again, as often as there are registers for it; then it ends."""
+
+    def __init__(self, stops):
+        self.stops, self.said = list(stops), []
+
+    def wait(self):
+        if not self.stops:
+            raise Ended
+        return "01"
+
+    def registers(self):
+        return self.stops.pop(0)
+
+    def satp(self):
+        return SATP
+
+    def word(self, address):
+        return None
+
+    def __getattr__(self, name):
+        return lambda *given: self.said.append((name, *given))
+
+
+def stopped(number=0, address=0, pages=0, tag=0, pc=oracle.MARK):
+    """A hart's registers at a stop; it was called from 0x123."""
+    return [0, 0x123, *[0] * 8, number, address, pages, tag, *[0] * 18, pc]
+
+
+def marked(number, pages):
+    """The registers of a program that has the key."""
+    return stopped(number, 0x40000000, pages, secret(KEY, number, 0x40000000, pages))
+
+
+def watched(monkeypatch, *stops):
+    """The Watch of a machine with such stops, after its end, and its Stub."""
+    stub = MadeUpStub(stops)
+    monkeypatch.setattr(marks, "Stub", lambda path, over: stub)
+    watch = Watch(oracle.MARK, KEY)
+    with watch.attend(None):
+        pass
+    return watch, stub
+
+
+def test_a_mark_is_read_and_the_program_goes_back(monkeypatch):
+    watch, stub = watched(monkeypatch, marked(3, 2))
+    assert watch.marks == {3: Mark(3, (None, None))}
+    assert stub.said == [("breakpoint", oracle.MARK), ("resume",), ("choose", "01"), ("set_pc", 0x123), ("resume",), ("leave", oracle.MARK)]
+
+
+@pytest.mark.parametrize("registers", [stopped(3, 0x40000000, 2, 1), marked(3, 1 << 60), marked(3, marks.MOST_PAGES + 1)])
+def test_a_stop_without_the_right_tag_or_of_too_much_is_no_mark(monkeypatch, registers):
+    watch, stub = watched(monkeypatch, registers)
+    assert watch.marks == {} and ("set_pc", 0x123) in stub.said
+
+
+def test_the_first_mark_of_a_number_counts(monkeypatch):
+    watch, _ = watched(monkeypatch, marked(3, 2), marked(3, 1))
+    assert len(watch.marks[3].pages) == 2
+
+
+def test_a_machine_that_stops_for_ever_is_left_alone(monkeypatch):
+    watch, stub = watched(monkeypatch, *[stopped()] * 10000)
+    assert watch.stops == marks.MOST_STOPS and stub.said[-1] == ("leave", oracle.MARK)
+
+
+def test_a_mistake_of_the_grader_is_no_lost_point(monkeypatch):
+    with pytest.raises(CouldNotGrade, match="page tables can't be read"):
+        watched(monkeypatch, ["no", "registers"])
 
 
 # Page tables of all kinds.
