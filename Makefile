@@ -15,6 +15,7 @@
 #   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
 #   make bench                          measure
+#   make bench-batch                    measure how fast a class is graded
 #   make coverage                       show which lines of the lab's code the tests reach
 #   make clean                          delete whatever was built
 
@@ -28,7 +29,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout bench coverage clean
+.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout bench bench-batch coverage clean
 
 setup:
 	@sh grader/setup.sh kit
@@ -68,6 +69,9 @@ handout:
 
 bench:
 	@$(PYTHON) -m grader bench
+
+bench-batch:
+	@$(PYTHON) -m grader bench-batch $(BATCHFLAGS)
 
 coverage:
 	@$(PYTHON) -m grader coverage

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import CouldNotGrade, bench, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, results, seal, stages, tree
+from . import CouldNotGrade, bench, benchbatch, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, results, seal, stages, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .lock import sole_user
 from .report import autolab, github, gradescope, json, junit, text
@@ -61,6 +61,7 @@ def parser():
     flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
+    benchbatch.add_arguments(add("bench-batch", benchbatch.main, "measure how fast a class is graded"))
     coverage.add_arguments(add("coverage", coverage_command, "show which lines of the lab's code the tests reach"))
     return top
 

@@ -49,25 +49,26 @@ class Answer:
     files: dict = field(default_factory=dict)       # texts by path: build.log, diff.patch, transcripts/NAME.txt
 
 
-def grade(job):
-    """The Answer to a Job, as JSON. Raises nothing: what keeps the grader from its work is an Answer too."""
-    return json.dumps(asdict(answer(job)))
+def grade(job, tell=lambda line: None):
+    """The Answer to a Job, as JSON; tell(line) is called with lines of progress. Raises nothing: what keeps the grader from
+    its work is an Answer too."""
+    return json.dumps(asdict(answer(job, tell)))
 
 
-def answer(job):
+def answer(job, tell):
     """The Answer to a Job."""
     try:
         if job.version != version():
             return Answer(FAILED, f"{socket.gethostname()} has another version of the kit: bring it to the same, and start its workers anew")
         with scratch() as place:
-            return grade_in(job, place)
+            return grade_in(job, place, tell)
     except CouldNotGrade as error:
         return Answer(FAILED, str(error))
     except Exception as error:
         return Answer(FAILED, f"the grader itself failed: {type(error).__name__}: {error}", files={"error.txt": traceback.format_exc()})
 
 
-def grade_in(job, place):
+def grade_in(job, place, tell):
     """The Answer to a Job, with all that is made for it in an empty directory."""
     path = lay(job.parcel, place / "in")
     box = confined(str(place) + ".box") if job.confined else sandbox.OPEN
@@ -75,9 +76,11 @@ def grade_in(job, place):
         handed_in = archive.open_submission(path, place / "handed-in", HANDOUT, box, job.parcel.folder)
     except archive.Refused as error:
         return Answer(NOT_GRADED, f"refused: {error}")
+    tell("unpacked")
     work = place / "work"
     work.mkdir()
-    graded = grade_tree(handed_in.path, lab.load(strict=job.strict), work, jobs=1, box=box)
+    graded = grade_tree(handed_in.path, lab.load(strict=job.strict), work, jobs=1, say=tell, box=box)
+    tell("graded")
     graded = replace(graded, submission=job.id,
                      runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
     received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()

@@ -1,0 +1,203 @@
+"""make bench-batch: how fast a class is graded, where the time goes, and how fast the loop is that a TA would write instead."""
+
+import itertools
+import json
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from . import CouldNotGrade, batch, build, flake, grade, handout, lab, machine, mutants, pool, tree, worker
+from .report import json as report_json
+
+KIT = Path(__file__).resolve().parent.parent
+CLASS = 100                     # submissions
+STAGES = range(9)
+BASE = 8                        # the stage that mutants and variants are patches of
+NOTES = "BENCH_BATCH_NOTES"     # the variable that tells workers where to note what each step took
+STEPS = {"unpack": "unpack: take it in, copy the tree", "build": "build", "boot": "QEMU: boots", "tests": "QEMU: tests",
+         "watching": "watch QEMU, read ELF files", "report": "report", "batch": "pack, render and write results"}
+BARE = ("build", "boot", "tests")       # what no grader can do without
+BUDGET = 60.0                   # seconds that the loop's boot may take
+
+
+def add_arguments(parser):
+    """Tell an argparse parser the options of this command."""
+    parser.add_argument("--submissions", type=flake.positive, default=CLASS, metavar="N", help=f"how many (default: {CLASS})")
+    parser.add_argument("--loop", type=flake.positive, default=10, metavar="N", help="how many the plain loop does (default: 10)")
+    parser.add_argument("--jobs", type=flake.positive, default=len(os.sched_getaffinity(0)), metavar="N",
+                        help="submissions at one time (default: the cores of this machine)")
+    parser.add_argument("--strict", action="store_true", help="run the hidden tests too")
+
+
+def main(options):
+    """Grade a made-up class and print what it took; return 0. Raises CouldNotGrade."""
+    with tempfile.TemporaryDirectory(prefix="mmaplab-bench-") as place:
+        place = Path(place)
+        made = make_class(options.submissions, place / "in")
+        rubric = lab.load(strict=options.strict)
+        print(f"   {made} submissions; first the loop", file=sys.stderr, flush=True)
+        loop = plain_loop(sorted((place / "in").iterdir())[::max(1, made // options.loop)][:options.loop], place / "loop")
+        os.environ[NOTES] = str(place / "notes")
+        with pool.chosen("", options.jobs, True) as workers:
+            wall, own = measure(batch.Order(place / "in", place / "out", options.strict), rubric, workers)
+        notes = [json.loads(line) for line in (place / "notes").read_text().splitlines()]
+        taken = mean({**note, "batch": own / made} for note in notes)
+        taken = with_boots(taken, boot_seconds(place / "boot"))
+    show(made, options.jobs, wall, taken, loop)
+    return 0
+
+
+def measure(order, rubric, workers):
+    """Run a batch; return the seconds of wall time, and of CPU time of this process alone."""
+    wall, own = time.monotonic(), time.process_time()
+    found = batch.run(order, rubric, workers, timed)
+    for result in found:
+        if result.score is None:
+            raise CouldNotGrade(f"{result.id}: {result.why}: the time would mean nothing")
+    return time.monotonic() - wall, time.process_time() - own
+
+
+# A class.
+
+def make_class(number, place):
+    """Make so many different submissions below place (a Path): stages, known bugs, other right solutions; return how many."""
+    stages = [{name: file.content for name, file in handout.stage_files(stage).items()} for stage in STAGES]
+    kinds, base = stages + mutants.read_all(), stages[BASE]
+    random.Random(1).shuffle(kinds)
+    made, ever = 0, itertools.cycle(kinds)
+    while made < number:
+        kind, target = next(ever), place / f"s{made:04}"
+        if isinstance(kind, dict):
+            write(kind, target)
+        elif mutants.lay(kind, base, target):
+            continue                        # it patches what is not in that stage
+        mark(target / "kernel/proc.c", made)
+        mark(target / "kernel/sysfile.c", made)
+        made += 1
+    return made
+
+
+def write(files, target):
+    """Make target (a Path) the tree of files (contents by path)."""
+    for name, content in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
+
+
+def mark(path, number):
+    """Give a source a line that no other submission has, so that it has to be compiled."""
+    path.write_text(path.read_text() + f"int submission_{path.stem}_{number};\n")
+
+
+# What each step takes.
+
+def timed(job):
+    """The Answer to a Job, as JSON; the CPU seconds of each step are noted in a file."""
+    marks = [("begin", spent())]
+    real = grade.compile_tree
+
+    def compile_tree(*words, **more):
+        built = real(*words, **more)
+        marks.append(("built", spent()))
+        return built
+    grade.compile_tree = compile_tree
+    try:
+        answer = worker.grade(job, lambda line: marks.append((line, spent())))
+    finally:
+        grade.compile_tree = real
+    marks.append(("reported", spent()))
+    with open(os.environ[NOTES], "a") as notes:
+        notes.write(json.dumps(steps(marks, json.loads(answer)["report"])) + "\n")
+    return answer
+
+
+def spent():
+    """CPU seconds that this process, and children that it has waited for, have used: a pair."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time(), children.ru_utime + children.ru_stime
+
+
+def steps(marks, report):
+    """The CPU seconds by step. What QEMU took is what its runs say, since a child that is killed is not always counted."""
+    taken = Counter()
+    for (_, before), (line, after) in zip(marks, marks[1:]):
+        own, children = after[0] - before[0], after[1] - before[1]
+        if line in ("unpacked", "building"):
+            taken["unpack"] += own + children
+        elif line == "built":
+            taken["build"] += own + children
+        elif line == "reported":
+            taken["report"] += own + children
+        elif line == "graded":
+            taken["watching"] += own + children         # reading the ELF files
+        else:
+            taken["watching"] += own
+    runs = report_json.read(report).runs if report else ()
+    taken["QEMU"] = sum(run.cpu_seconds for run in runs)
+    return {**taken, "runs": len(runs)}
+
+
+# The loop.
+
+def plain_loop(trees, place):
+    """What a TA would write: a clean build and one boot for each tree (a Path), one after another; (how many, wall, CPU seconds)."""
+    wall, begin, qemu = time.monotonic(), spent(), 0.0
+    for source in trees:
+        shutil.rmtree(place, ignore_errors=True)
+        copy = tree.prepare(source, place, lab.load().protected, grade.OFFICIAL)
+        built = build.make(copy.path, jobs=1)
+        if built.ok:
+            qemu += machine.run(machine.Machine(built.kernel, built.image), "mmaptest", BUDGET).cpu_seconds
+    return len(trees), time.monotonic() - wall, sum(spent()) - sum(begin) + qemu
+
+
+# What came of it.
+
+def mean(notes):
+    """The mean of each number over some dicts."""
+    notes = list(notes)
+    return {key: sum(note.get(key, 0) for note in notes) / len(notes) for key in {key for note in notes for key in note}}
+
+
+def with_boots(taken, boot):
+    """The CPU seconds by step, where what QEMU took is parted into boots, of so many seconds each, and tests."""
+    boots = min(taken["QEMU"], taken["runs"] * boot)
+    return {**taken, "boot": boots, "tests": taken["QEMU"] - boots}
+
+
+def boot_seconds(place):
+    """The CPU seconds that QEMU takes to boot the solution and end."""
+    copy = tree.prepare(KIT / "solution", place, (), grade.OFFICIAL)
+    built = build.make(copy.path)
+    if not built.ok:
+        raise CouldNotGrade(f"solution/ does not build: {built.error}")
+    guest = machine.Machine(built.kernel, built.image)
+    return min(machine.run(guest, "echo", BUDGET).cpu_seconds for _ in range(3))
+
+
+def show(made, jobs, wall, taken, loop):
+    """Print it all: submissions a minute, CPU seconds by step, and the loop beside it."""
+    number, loop_wall, loop_cpu = loop
+    total, bare = sum(taken[step] for step in STEPS), sum(taken[step] for step in BARE)
+    speed = Table(title=f"{made} submissions, {jobs} at one time, on {len(os.sched_getaffinity(0))} cores")
+    for heading, side in (("", "left"), ("a minute", "right"), ("CPU seconds each", "right")):
+        speed.add_column(heading, justify=side)
+    speed.add_row("make batch", f"{60 * made / wall:.1f}", f"{total:.2f}")
+    speed.add_row("clean build, one boot of mmaptest, one after another", f"{60 * number / loop_wall:.1f}", f"{loop_cpu / number:.2f}")
+    steps_taken = Table(title="CPU seconds for each submission")
+    for heading, side in (("step", "left"), ("seconds", "right"), ("share", "right")):
+        steps_taken.add_column(heading, justify=side)
+    for step, words in STEPS.items():
+        steps_taken.add_row(words, f"{taken[step]:.3f}", f"{taken[step] / total:.0%}")
+    console = Console(width=100, highlight=False)
+    console.print(speed, steps_taken)
+    console.print(f"{taken['runs']:.1f} runs each. Over building and QEMU: {total / bare - 1:.0%}")

@@ -1,0 +1,37 @@
+"""Tests of what make bench-batch counts; what it measures is no test's business."""
+
+import json
+
+from grader import benchbatch, score
+from grader.report import json as report_json
+
+from . import made_up
+
+
+def test_a_class_is_of_many_kinds_and_no_two_are_the_same(tmp_path):
+    assert benchbatch.make_class(12, tmp_path) == 12
+    made = [{path.relative_to(tree).as_posix(): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+            for tree in tmp_path.iterdir()]
+    assert len({json.dumps(sorted((name, text.decode()) for name, text in files.items())) for files in made}) == 12
+    assert len({files["kernel/proc.c"].split(b"int submission_")[0] + files.get("kernel/mmap.c", b"") for files in made}) > 6
+    assert all({"Makefile", "kernel/sysfile.c", "user/mmaptest.c"} <= set(files) for files in made)
+
+
+def test_cpu_seconds_go_to_the_step_that_took_them():
+    runs = (score.Run("mmaptest", "done", "", 1.0, 0.5, "", 0.1), score.Run("mmaptest exit", "done", "", 1.0, 0.25, "", 0.1))
+    report = report_json.render(benchbatch_grade(runs))
+    marks = [("begin", (0.0, 0.0)), ("unpacked", (1.0, 0.5)), ("building", (2.0, 0.5)), ("built", (2.5, 4.5)),
+             ("mmaptest: done (1.0 s)", (3.0, 9.0)), ("graded", (3.25, 9.25)), ("reported", (3.5, 9.25))]
+    assert benchbatch.steps(marks, report) == {"unpack": 2.5, "build": 4.5, "watching": 1.0, "report": 0.25, "QEMU": 0.75, "runs": 2}
+    assert benchbatch.steps(marks[:2] + [("reported", (1.5, 0.5))], "") == {"unpack": 1.5, "report": 0.5, "QEMU": 0, "runs": 0}
+
+
+def benchbatch_grade(runs):
+    """A Grade that rests on these runs."""
+    return made_up.replace(made_up.grade(4), runs=runs)
+
+
+def test_boots_are_taken_out_of_what_qemu_took():
+    assert benchbatch.with_boots({"QEMU": 2.0, "runs": 4}, 0.25) == {"QEMU": 2.0, "runs": 4, "boot": 1.0, "tests": 1.0}
+    assert benchbatch.with_boots({"QEMU": 0.5, "runs": 4}, 0.25)["tests"] == 0
+    assert benchbatch.mean([{"a": 1, "b": 2}, {"a": 3}]) == {"a": 2, "b": 1}
