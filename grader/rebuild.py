@@ -13,6 +13,7 @@ KERNEL = "kernel/kernel"
 OUT = ".strict"                 # below the tree
 COMPILES = re.compile(r"\s-c\b.*\s(kernel/\w+\.[cS])(?=\s|$)")         # a line of `make -n`
 OPTION = re.compile(r"-D\w+(?:=\w+)?|-O[0123sg]?|-fno-inline|-std=(?:gnu|c)\w+")    # what is taken over from such a line
+JOINED = re.compile(r'["\s\\]+')      # what may stand between the parts of a word in assembly
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.S)
 PATH = re.compile(r"[^\s(){};,=\"]*/[^\s(){};,=\"]*")                     # in a linker script
 BINARY = re.compile(r"\b(?:INPUT|GROUP|INCLUDE|STARTUP|BYTE|SHORT|LONG|QUAD)\s*[(\w\"]")   # in a linker script: code from elsewhere
@@ -28,6 +29,8 @@ def kernel(built, jobs=2, box=sandbox.OPEN):
     script = built.tree / "kernel/kernel.ld"
     if not script.is_file() or brings_more(script.read_text(errors="replace"), sources):
         raise CouldNotGrade("the kernel's linker script brings in more than what is compiled: look at kernel/kernel.ld")
+    if binary := takes_binary(built.tree / "kernel"):
+        raise CouldNotGrade(f"the kernel's sources take in a binary file (.incbin): look at kernel/{binary}")
     compiler = next(name for name in COMPILERS if shutil.which(name))
     result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "kernel.mk"), f"CC={compiler}", f"OUT={OUT}",
                           f"SOURCES={' '.join(sources)}", f"OPTIONS={' '.join(options)}"], built.tree, box=box,
@@ -38,6 +41,12 @@ def kernel(built, jobs=2, box=sandbox.OPEN):
         raise CouldNotGrade(f"the kernel can't be built without the tree's own Makefile: {why}. "
                             "Look at that Makefile; grade without STRICT=1 if all is well")
     return replace(built, kernel=made)
+
+
+def takes_binary(directory):
+    """The name of a source file in a directory (a Path) that takes in a file as it is, or ""."""
+    files = [path for path in sorted(directory.iterdir()) if path.suffix in (".c", ".S", ".h") and path.is_file()]
+    return next((path.name for path in files if "incbin" in JOINED.sub("", path.read_text(errors="replace"))), "")
 
 
 def brings_more(script, sources):
