@@ -62,7 +62,6 @@ def parser():
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
     benchbatch.add_arguments(add("bench-batch", benchbatch.main, "measure how fast a class is graded"))
-    benchbatch.add_arguments(add("bench-batch", benchbatch.main, "measure how fast a class is graded"))
     coverage.add_arguments(add("coverage", coverage_command, "show which lines of the lab's code the tests reach"))
     return top
 
