@@ -138,6 +138,16 @@ def test_linker_scripts_that_bring_in_code_are_told(script, refused):
     assert bool(rebuild.BINARY.search(script)) == refused
 
 
+@pytest.mark.parametrize("name, text, told", [
+    ("x.S", '.incbin "kernel/y.bin"', "x.S"), ("x.c", 'asm(".inc" "bin \\"y\\"");', "x.c"), ("x.h", "#define TAKE .inc\\\nbin", "x.h"),
+    ("x.c", "int including, bin;", ""), ("x.txt", ".incbin", ""),
+])
+def test_sources_that_take_in_a_binary_are_told(tmp_path, name, text, told):
+    (tmp_path / "a.c").write_text("int a;\n")
+    (tmp_path / name).write_text(text)
+    assert rebuild.takes_binary(tmp_path) == told
+
+
 def test_options_that_may_be_taken_over_are_numbers_and_names():
     line = "gcc -O2 -DN=16 -DNAME -Dmain=other -Ikernel -include x.h -fplugin=x -Wl,x -D'f(x)=1' -Os -c -o kernel/x.o kernel/x.c"
     assert rebuild.OPTION.findall(line) == ["-O2", "-DN=16", "-DNAME", "-Dmain=other", "-Os"]
