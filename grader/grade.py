@@ -20,7 +20,7 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
 
     The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
     called with a line of progress; box is where the tree is built and run; stop (a threading.Event) ends machines early.
-    Raises CouldNotGrade, also where a machine was stopped.
+    Raises CouldNotGrade, also if it was stopped.
     """
     begin = time.monotonic()
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -35,6 +35,8 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
         return strict_disk(built, work / "hidden", jobs, box)
 
     grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop)
+    if stop and stop.is_set():
+        raise CouldNotGrade("interrupted")
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, notes=copy.notes + grade.notes, started=started,
                    seconds=time.monotonic() - begin)
 

@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -187,9 +189,21 @@ def in_homes(patches, work, jobs, do):
                 future.result()
         except BaseException:
             stop.set()
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures):
+                end_children()
+                time.sleep(0.1)
             raise
         return [future.result() for future in futures]
+
+
+def end_children():
+    """Kill all processes that this one has started, and theirs: compilers do not look whether they are to stop."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            pass
 
 
 def judge(patch, files, rubric, home, stop=None):
