@@ -20,7 +20,7 @@ from pathlib import Path
 import pexpect
 import psutil
 
-from . import CouldNotGrade, events, postmortem, sandbox, traps
+from . import CouldNotGrade, events, kitonly, postmortem, sandbox
 from .transcript import Ending, Transcript
 
 QEMU = "qemu-system-riscv64"
@@ -116,7 +116,8 @@ def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=Tr
     with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
         try:
             disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
-            noting = traps.listening() if machine.traps else nullcontext((None, None))
+            traps = kitonly.load("traps") if machine.traps else None
+            noting = traps.listening() if traps else nullcontext((None, None))
             with listening(Path(place, "gdb.sock")) as (path, stub), noting as (log, sink):
                 words = [*command(machine, disk), *gdb_words(stub), *(traps.words(sink) if log else ())]
                 words = sandbox.wrap(words, machine.box, (machine.kernel,), (disk,) if disk else ())
@@ -217,7 +218,7 @@ class Meter:
         except psutil.NoSuchProcess:
             return                                  # it has just ended
         self.cpu = times.user + times.system
-        threads = dict(sample(self.process.pid))
+        threads = dict(sample(self.process.pid, self.threads))
         wanted = max((span if now is None else now - (self.threads.get(thread) or 0.0)
                       for thread, now in threads.items()), default=span)
         self.threads = threads
@@ -225,21 +226,28 @@ class Meter:
         self.streak = 0.0 if wanted > span / 2 else self.streak + span
 
 
-def sample(pid):
-    """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process.
+def sample(pid, before):
+    """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process; before has the last ones.
 
-    None instead of seconds: it is in the host's disk, or stopped, and so has not chosen to rest."""
+    None instead of seconds: it has not chosen to rest, and how long is not known. See held()."""
     for task in Path(f"/proc/{pid}/task").glob("*"):
         try:
             state, *fields = (task / "stat").read_text().rpartition(") ")[2].split()
             if SCHEDSTAT:
                 ran, waited, _ = (task / "schedstat").read_text().split()
-                seconds, held = (int(ran) + int(waited)) / 1e9, state in "DT"
+                seconds = (int(ran) + int(waited)) / 1e9
             else:
-                seconds, held = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK"), state in "DTR"
+                seconds = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK")
         except (FileNotFoundError, ProcessLookupError):
             continue                                # it has just ended
-        yield task.name, None if held else seconds
+        yield task.name, None if held(state, seconds, before.get(task.name)) else seconds
+
+
+def held(state, seconds, before):
+    """Whether a thread in a state (a letter, as in /proc) is kept from running: by the host's disk, a signal, or a wait for a CPU.
+
+    That wait is counted in its seconds only when it is over (or never, without schedstat): they are what they were before."""
+    return state in "DT" or state == "R" and (not SCHEDSTAT or seconds == before)
 
 
 class Terminal(pexpect.spawn):

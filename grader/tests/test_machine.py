@@ -191,7 +191,7 @@ def meter(monkeypatch):
     """A Meter of a process whose threads' times the test makes up: meter.pass_time(seconds, {thread: wanted})."""
     clock, threads = Clock(), {}
     monkeypatch.setattr(machine, "time", clock)
-    monkeypatch.setattr(machine, "sample", lambda pid: threads.items())
+    monkeypatch.setattr(machine, "sample", lambda pid, before: threads.items())
     measured = machine.Meter(os.getpid())
 
     def pass_time(seconds, wanted):
@@ -220,6 +220,31 @@ def test_the_meter_does_not_count_a_wait_for_the_host_as_idle(meter):
 def test_the_meter_does_not_count_time_in_which_the_grader_itself_stood_still(meter):
     meter.pass_time(60.0, {"a": 0.0})
     assert meter.idle <= 1.0
+
+
+@pytest.mark.parametrize("state, seconds, before, held", [
+    ("R", 1.5, 1.5, True), ("R", 1.6, 1.5, False), ("R", 1.5, None, False), ("S", 1.5, 1.5, False), ("D", 1.5, 1.4, True), ("T", 1.5, 1.4, True),
+])
+def test_a_thread_that_waits_for_a_cpu_all_the_while_does_not_rest(monkeypatch, state, seconds, before, held):
+    monkeypatch.setattr(machine, "SCHEDSTAT", True)
+    assert machine.held(state, seconds, before) is held
+
+
+def test_a_real_wait_for_a_cpu_is_no_rest():
+    """A process that spins, on a CPU that it hardly gets."""
+    cpu = str(max(os.sched_getaffinity(0)))
+    hogs = [subprocess.Popen(["taskset", "-c", cpu, "sh", "-c", "while :; do :; done"]) for _ in range(3)]
+    child = subprocess.Popen(["taskset", "-c", cpu, "nice", "-n", "19", "sh", "-c", "while :; do :; done"])
+    try:
+        measured = machine.Meter(child.pid)
+        for _ in range(30):
+            machine.time.sleep(0.05)
+            measured.update()
+        assert measured.streak == 0.0 and measured.idle < 0.3
+    finally:
+        for process in [child, *hogs]:
+            process.kill()
+            process.wait()
 
 
 def test_the_meter_does_not_take_a_stopped_process_for_an_idle_one():
