@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import CouldNotGrade, patch, repository, sandbox, tidy, tree
+from . import CouldNotGrade, patch, repository, sandbox, tidy, tree, unpack
 from .unpack import BYTES, Contents, Refused, from_archive, from_directory, shown
 
 EARLIEST = 946684800                # 2000: a time before it says nothing
@@ -86,6 +86,8 @@ def from_file(path, desk):
     """What from_folder() returns, for a file."""
     if path.is_symlink() or not path.is_file():
         raise Refused("no regular file" if path.exists() or path.is_symlink() else "there is nothing of that name")
+    if path.stat().st_size > unpack.PACKED:
+        raise Refused(f"larger than {unpack.PACKED >> 20} MiB")
     with open(path, "rb") as file:
         kind = kind_of(path.name, file.read(HEAD))
     if kind == "patch":

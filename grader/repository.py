@@ -37,10 +37,14 @@ exec $git archive --format=tar --output=tree.tar "$1"
 
 def find(files):
     """The folders ("" for the top) of files, a dict by path, in which the insides of a git repository lie."""
-    heads = (name.removesuffix("HEAD") for name in files if name == "HEAD" or name.endswith("/HEAD"))
-    return [top.rstrip("/") for top in heads
-            if any(name.startswith(top + "objects/") for name in files)
-            and any(name.startswith(top + "refs/heads/") or name == top + "packed-refs" for name in files)]
+    heads, objects, refs = set(), set(), set()
+    for name in files:
+        parts = name.split("/")
+        for depth, part in enumerate(parts):
+            places = {"HEAD": heads, "objects": objects, "refs": refs, "packed-refs": refs}.get(part)
+            if places is not None:
+                places.add("/".join(parts[:depth]))
+    return sorted(heads & objects & refs)
 
 
 def last_commit(files, top):

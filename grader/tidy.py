@@ -83,12 +83,13 @@ def in_right_case(files, handout):
     known = Counter(name.lower() for name in handout)
     right = {name.lower(): name for name in handout if known[name.lower()] == 1}
     places = {name.rsplit("/", 1)[0].lower(): name.rsplit("/", 1)[0] for name in handout if "/" in name}
-    renamed = {}
+    renamed, taken = {}, set(files)
     for name in files:
         folder, slash, last = name.rpartition("/")
         wanted = right.get(name.lower(), places.get(folder.lower(), folder) + slash + last)
-        if wanted != name and wanted not in files and wanted not in renamed.values():
+        if wanted not in taken:
             renamed[name] = wanted
+            taken.add(wanted)
     return {renamed.get(name, name): content for name, content in files.items()}, renamed
 
 

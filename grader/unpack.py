@@ -20,6 +20,7 @@ MEMBERS = 20_000                # files, folders and links
 DEPTH = 20                      # folders in each other
 RATIO = 200                     # unpacked bytes for one packed byte, looked at from FREE bytes on
 FREE = 8 << 20
+CHAIN = 40                      # symbolic links that lead to each other
 LONGEST = 1000                  # bytes of a path; 255 of a part of it
 CHUNK = 1 << 16
 MEMORY = 128 << 20              # bytes that an xz stream may make its unpacker hold
@@ -45,12 +46,14 @@ class Contents:
 
 def shown(name):
     """A name from a submission, fit for a message."""
-    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name)
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name[:200])
     return text if len(text) <= 120 else text[:117] + "..."
 
 
 def safe_name(raw):
     """The path that a member's name means, "" for the top itself. Raises Refused where it leads elsewhere."""
+    if len(raw) > 4 * LONGEST:
+        raise Refused(f"{shown(raw)}: a name longer than {LONGEST} bytes")
     if "\0" in raw or any(ord(c) < 32 for c in raw.removesuffix("Icon\r")):
         raise Refused(f"{shown(raw)}: a name with control characters in it")
     if raw.startswith("/"):
@@ -99,7 +102,7 @@ class Intake:
         self.folders.add(self.name(raw))
 
     def file(self, raw, when, chunks):
-        """Take a regular file: chunks are its bytes, in pieces, or what ends with an error of its own."""
+        """Take a regular file; chunks are its bytes, in pieces."""
         name = self.name(raw)
         self.fail_if_taken(name)
         if GIT.match(name):
@@ -113,6 +116,8 @@ class Intake:
     def link(self, raw, target):
         """Take a symbolic link."""
         name = self.name(raw)
+        if len(target) > LONGEST:
+            raise Refused(f"{shown(name)}: a symbolic link to a path longer than {LONGEST} bytes")
         self.fail_if_taken(name)
         if not GIT.match(name):
             self.links[name] = target
@@ -157,7 +162,7 @@ class Intake:
     def followed(self, name):
         """The path that a chain of symbolic links ends at. Raises Refused where it leaves the tree."""
         seen = set()
-        while name in self.links and name not in seen:
+        while name in self.links and name not in seen and len(seen) < CHAIN:
             seen.add(name)
             target = self.links[name]
             parts = name.split("/")[:-1]

@@ -149,6 +149,8 @@ HOSTILE = {
     "chain.tar": (lambda path: make_tar(path, SMALL, extra=[(member("kernel/a", tarfile.SYMTYPE, "b"), b""),
                                                             (member("kernel/b", tarfile.SYMTYPE, "../../x"), b"")]),
                   "symbolic link to ../../x, which lies outside"),
+    "longlink.tar": (tarred("kernel/out.c", tarfile.SYMTYPE, "a/" * 500_000), "a symbolic link to a path longer than 1000 bytes"),
+    "longname.tar": (tarred("a/" * 500_000), "a name longer than 1000 bytes"),
     "hard.tar": (tarred("kernel/out.c", tarfile.LNKTYPE, "../../evil"), "leads out of the tree"),
     "hardabs.tar": (tarred("kernel/out.c", tarfile.LNKTYPE, "/etc/passwd"), "an absolute path"),
     "hardlost.tar": (tarred("kernel/out.c", tarfile.LNKTYPE, "kernel/later.c"),
@@ -196,6 +198,22 @@ def test_what_could_do_harm_is_refused_by_name(opened, tmp_path, name):
     assert {path for path in tmp_path.rglob("*") if "scratch" not in path.parts} == outside
     assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_symlink()]
     assert not (tmp_path / "scratch/tree").exists()
+
+
+def test_a_long_chain_of_links_ends(opened, tmp_path):
+    links = [(member(f"kernel/l{n}.c", tarfile.SYMTYPE, f"l{n + 1}.c"), b"") for n in range(5000)]
+    submission = opened(make_tar(tmp_path / "x.tar", SMALL | {"kernel/l5000.c": b"end\n"}, extra=links))
+    there = read(submission.path)
+    assert "kernel/l4999.c" in there and "kernel/l0.c" not in there
+
+
+@pytest.mark.parametrize("name, start", [("x.bundle", b"# v2 git bundle\n"), ("x.patch", b"--- a\n+++ b\n"), ("x.zip", b"PK\3\4")])
+def test_a_file_that_is_too_large_is_not_even_read(opened, tmp_path, name, start):
+    with open(tmp_path / name, "wb") as file:
+        file.write(start)
+        file.truncate(unpack.PACKED + 1)
+    with pytest.raises(Refused, match=f"{name}: larger than 64 MiB"):
+        opened(tmp_path / name)
 
 
 @pytest.mark.parametrize("limit, value, says", [("BYTES", 30, "kernel/mmap.c: with this, more than 0 MiB"),
