@@ -229,7 +229,7 @@ class Meter:
 def sample(pid, before):
     """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process; before has the last ones.
 
-    None instead of seconds: it has not chosen to rest, and how long is not known. See held()."""
+    None instead of seconds: it has not chosen to rest, and how long is not known. See kept_waiting()."""
     for task in Path(f"/proc/{pid}/task").glob("*"):
         try:
             state, *fields = (task / "stat").read_text().rpartition(") ")[2].split()
@@ -240,10 +240,10 @@ def sample(pid, before):
                 seconds = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK")
         except (FileNotFoundError, ProcessLookupError):
             continue                                # it has just ended
-        yield task.name, None if held(state, seconds, before.get(task.name)) else seconds
+        yield task.name, None if kept_waiting(state, seconds, before.get(task.name)) else seconds
 
 
-def held(state, seconds, before):
+def kept_waiting(state, seconds, before):
     """Whether a thread in a state (a letter, as in /proc) is kept from running: by the host's disk, a signal, or a wait for a CPU.
 
     That wait is counted in its seconds only when it is over (or never, without schedstat): they are what they were before."""

@@ -227,7 +227,7 @@ def test_the_meter_does_not_count_time_in_which_the_grader_itself_stood_still(me
 ])
 def test_a_thread_that_waits_for_a_cpu_all_the_while_does_not_rest(monkeypatch, state, seconds, before, held):
     monkeypatch.setattr(machine, "SCHEDSTAT", True)
-    assert machine.held(state, seconds, before) is held
+    assert machine.kept_waiting(state, seconds, before) is held
 
 
 def test_a_real_wait_for_a_cpu_is_no_rest():
