@@ -36,7 +36,9 @@ def main(guest, program):
 
 
 def show(console, program, over):
-    """Copy the console of a Guest to the terminal until it is over (an Event); type the program at the first prompt, and say when it has ended."""
+    """Copy the console of a Guest to the terminal until it is over (an Event).
+
+    The program is typed at the first prompt, and its end is said."""
     shown, typed, ended = 0, 0, False
     while not over.is_set() and console.read():
         text = console.text

@@ -161,7 +161,9 @@ def described(mapping):
 
 
 def memory_words(address, segments, size):
-    """What an address below the mappings is: of the program's segments ((start, end, flags), ...), the stack, or the heap up to size (None: unknown)."""
+    """What an address below the mappings is: in one of the program's segments ((start, end, flags), ...), the stack, or the heap.
+
+    The heap ends at size (None: unknown)."""
     for start, end, flags in segments:
         if start <= address < end:
             return "the program's code" if flags & EXECUTABLE else "the program's data" if flags & WRITABLE else "the program's constants"
@@ -211,7 +213,9 @@ def panicked_places(run):
 
 
 def stuck_places(run):
-    """The Places that tell why a run got stuck: the stacks of harts and processes that had something to do, those that wait for a lock first."""
+    """The Places that tell why a run got stuck: the stacks of harts and processes that had something to do.
+
+    Those that wait for a lock come first."""
     found = run.postmortem
     stacks = [s for s in found.harts + found.processes if not (s.idle or is_bystander(s))] if found else []
     stacks.sort(key=lambda stack: (" lock " not in stack.doing, stack.doing == WAITS))

@@ -367,7 +367,9 @@ def addresses_of(text):
 
 
 def vmas(process):
-    """The VMAs of a process that hold a file: dicts of their fields that are numbers, with the inode's number. None if there is no table."""
+    """The VMAs of a process that hold a file: dicts of their fields that are numbers, with the inode's number under "".
+
+    None if there is no table."""
     table = next((field for field in process.type.fields() if is_table(field.type.strip_typedefs())), None)
     return None if table is None else [told for told in map(vma_facts, elements(process[table])) if told]
 

@@ -94,7 +94,9 @@ def scene(answer):
 
 
 def read_vma(fields):
-    """The Mapping that a VMA's fields tell by their names (a dict; the inode's number under ""); None if it is not in use, or they don't."""
+    """The Mapping that a VMA's fields (a dict; the inode's number under "") tell by their names.
+
+    None if it is not in use, or they don't."""
     def named(words):
         return next((int(value) for name, value in fields.items() if re.search(words, name, re.IGNORECASE) and value is not None), None)
 
