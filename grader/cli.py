@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import CouldNotGrade, bench, benchbatch, coverage, debug, flake, forgeries, handout, hidden, lab, machine, many, mutants, results, seal, stages, tree
+from . import CouldNotGrade, debug, kitonly, lab, machine, results, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .lock import sole_user
 from .report import autolab, github, gradescope, json, junit, text
@@ -54,15 +54,8 @@ def parser():
         one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
         one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
         one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
-    many.add_commands(add)
-    stages.add_arguments(add("stages", stages.main, "grade every stage of the solution"))
-    mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
-    forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
-    flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
-    handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
-    bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
-    benchbatch.add_arguments(add("bench-batch", benchbatch.main, "measure how fast a class is graded"))
-    coverage.add_arguments(add("coverage", coverage_command, "show which lines of the lab's code the tests reach"))
+    if kitonly.there("desk"):
+        kitonly.load("desk").add_commands(add)
     return top
 
 
@@ -84,10 +77,11 @@ def run_command(options):
     """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs, unless
     strict asks for the hidden tests' disk."""
     work = WORK / "run"
+    plain = kitonly.load("seal").stripped if options.strict else str
     with sole_user(work):
         program, guest = asked_machine(options, work)
         run = machine.run(guest, program, RUN_BUDGET, RUN_IDLE,
-                          transcript_path(work, program), lambda line: print(seal.stripped(line), flush=True))
+                          transcript_path(work, program), lambda line: print(plain(line), flush=True))
     for line in () if run.booted else run.lines:
         print(line)
     well = run.ending is Ending.DONE or run.booted and run.ending is Ending.DIED and run.status == 0
@@ -105,7 +99,7 @@ def asked_machine(options, work):
     if not built.ok:
         raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
     if options.strict:
-        built = hidden.build(built, work / "hidden")
+        built = kitonly.load("hidden").build(built, work / "hidden")
     return program, machine.Machine(built.kernel, built.image, user=built.tree / "user")
 
 
@@ -115,12 +109,6 @@ def gdb_command(options):
     with sole_user(work):
         program, guest = asked_machine(options, work)
         return debug.main(guest, program)
-
-
-def coverage_command(options):
-    """`coverage`: run all tests on the solution, show what they reach."""
-    with sole_user(coverage.WORK):
-        return coverage.main(options)
 
 
 def say(line):

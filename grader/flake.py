@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from . import CouldNotGrade, lab, machine, sandbox, tree
-from .grade import OFFICIAL, compile_tree, grade_build, strict_disk
+from .grade import OFFICIAL, compile_tree, grade_build
 from .report import json as report_json, text
+from .strict import strict_disk
 from .transcript import Ending
 
 SOLUTION = Path(__file__).resolve().parent.parent / "solution"

@@ -9,18 +9,21 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from . import CouldNotGrade, build, facts, hidden, machine, oracle, owndisk, rebuild, sandbox, score, seal, tree
+from . import CouldNotGrade, build, facts, kitonly, machine, sandbox, score, tree
 
 OFFICIAL = Path(__file__).resolve().parent / "official"
-STRICT = "strict-"              # what the names of strict runs' transcripts begin with
 
 
-def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=None):
+def ignore(_):
+    """Do nothing with what is told."""
+
+
+def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=None, partly=None):
     """Grade a tree (a Path) against a Lab, or a part of one; return the Grade.
 
     The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
-    called with a line of progress; box is where the tree is built and run; stop (a threading.Event) ends machines early.
-    Raises CouldNotGrade, also if it was stopped.
+    called with a line of progress; box is where the tree is built and run; stop (a threading.Event) ends machines early;
+    partly(grade) is called, if given, with what is known so far, after each run. Raises CouldNotGrade, also if it was stopped.
     """
     begin = time.monotonic()
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -28,56 +31,52 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     built = compile_tree(copy.path, work, box, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
-    disk = owndisk.build(built, work / "disk", jobs, box=box) if copy.base.own_disk and built.ok else built
+    disk = kitonly.load("owndisk").build(built, work / "disk", jobs, box=box) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
         say("building the kernel again, and the official programs")
-        return strict_disk(built, work / "hidden", jobs, box)
+        return kitonly.load("strict").strict_disk(built, work / "hidden", jobs, box)
 
-    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop)
+    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop, partly)
     if stop and stop.is_set():
         raise CouldNotGrade("interrupted")
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, notes=copy.notes + grade.notes, started=started,
                    seconds=time.monotonic() - begin)
 
 
-def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, stop=None, **guest):
+def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, stop=None, partly=None, **guest):
     """Grade a Build against a Lab; return the Grade, which does not know the submission.
 
     build_hidden() is called for the strict_disk() if the lab is strict; guest is what its Machine has other than usual.
     Raises CouldNotGrade."""
     guest = {"box": box, **guest}
-    transcripts = run_lab(lab, built, work, jobs, say, guest, stop=stop) if built.ok else ()
+    known = facts.gather(built, (), box) if partly else None
+
+    def seen(runs):
+        if partly:
+            partly(score.provisional(score.grade(lab, built, runs, known), lab))
+
+    transcripts = run_lab(lab, built, work, jobs, say, guest, stop=stop, seen=seen) if built.ok else ()
     grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts, box))
     if not (lab.hidden and grade.score):
         return grade
     disk = build_hidden()
-    book = seal.book(disk)
 
-    def strictly(rubric):
-        part = replace(rubric, hidden=None, asked=tuple(task.number for task in grade.tasks if task.score))
-        noting = {**guest, "traps": bool(part.rungs)}
-        transcripts = tuple(seal.read(run, part, book) for run in run_lab(part, disk, work, jobs, say, noting, STRICT, stop))
-        for run in transcripts:
-            machine.save(run, Path(run.path))
-        return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
+    def run(part, prefix, traps):
+        return run_lab(part, disk, work, jobs, say, {**guest, "traps": traps}, prefix, stop)
 
-    grade = score.confirmed(grade, strictly(lab))
-    return score.with_hidden(grade, lab, strictly(lab.hidden)) if grade.score else grade
+    return kitonly.load("strict").confirm(grade, lab, disk, box, run, partly or ignore)
 
 
-def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
-    """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
-    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs, box)
+def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None, seen=ignore):
+    """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts.
 
-
-def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None):
-    """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts."""
+    seen(transcripts) is called with what there is so far, after each run."""
     transcripts = ()
     boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop)
+        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop, lambda more: seen(transcripts + more))
         wanted = lab.followups(transcripts)
     return transcripts
 
@@ -94,11 +93,11 @@ def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS):
     return built
 
 
-def run_all(guest, built, programs, lab, work, jobs, say, prefix="", stop=None):
+def run_all(guest, built, programs, lab, work, jobs, say, prefix="", stop=None, seen=ignore):
     """Run each program on a fresh boot of a machine, which is that of a Build, jobs at a time; return a tuple of
     Transcripts, in the programs' order."""
     def one(program):
-        look = partial(oracle.run, built) if lab.outside(program) else machine.run
+        look = partial(kitonly.load("oracle").run, built) if lab.outside(program) else machine.run
         run = look(guest, program, lab.budget(program), out=transcript_path(work, prefix + program), stop=stop)
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
         return run
@@ -107,7 +106,11 @@ def run_all(guest, built, programs, lab, work, jobs, say, prefix="", stop=None):
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(one, program) for program in programs]
         try:
-            return tuple(future.result() for future in futures)
+            made = ()
+            for future in futures:
+                made += (future.result(),)
+                seen(made)
+            return made
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)

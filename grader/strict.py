@@ -1,0 +1,32 @@
+"""The strict part of a grade: what a submission showed must be seen again where nothing but its kernel's sources are its own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from . import facts, hidden, machine, rebuild, sandbox, score, seal
+
+PREFIX = "strict-"              # what the names of strict runs' transcripts begin with
+
+
+def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
+    """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
+    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs, box)
+
+
+def confirm(grade, lab, disk, box, run, partly):
+    """A Grade with what of it is seen again on a strict_disk, and what the hidden tests of a Lab show.
+
+    run(part, prefix, traps) runs a part of a lab on that disk, and gives Transcripts; partly(grade) is called with what is
+    known before the hidden tests. Raises CouldNotGrade."""
+    book = seal.book(disk)
+
+    def strictly(rubric, scored):
+        part = replace(rubric, hidden=None, asked=tuple(task.number for task in scored.tasks if task.score))
+        transcripts = tuple(seal.read(one, part, book) for one in run(part, PREFIX, bool(part.rungs)))
+        for one in transcripts:
+            machine.save(one, Path(one.path))
+        return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
+
+    grade = score.confirmed(grade, strictly(lab, grade))
+    partly(score.provisional(grade, lab))
+    return score.with_hidden(grade, lab, strictly(lab.hidden, grade)) if grade.score else grade
