@@ -6,7 +6,7 @@ it for another. All are built at the same place in a box, so a file hits whichev
 from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, build, sandbox, tree
+from . import CouldNotGrade, build, rebuild, sandbox, tree
 
 KIT = Path(__file__).resolve().parent.parent
 TREES = (KIT / "handout", KIT / "solution")
@@ -20,9 +20,11 @@ def fill(cache, scratch, trees=TREES, jobs=2):
     sandbox.need("ccache", "ccache")
     cache.mkdir(parents=True, exist_ok=True)
     box = sandbox.confined(scratch, cache)
+    filling = replace(box, fills=True)
     for source in trees:
         copy = tree.prepare(source, scratch / "fill", (), KIT)
-        made = build.make(copy.path, jobs=jobs, box=replace(box, fills=True))
+        made = build.make(copy.path, jobs=jobs, box=filling)
         if not made.ok:
             raise CouldNotGrade(f"{source} can't be built: {made.error}")
+        rebuild.kernel(made, jobs, filling)
     return box

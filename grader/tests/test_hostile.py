@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader import build, cache, facts, grade, lab, machine, sandbox
+from grader import build, facts, grade, lab, machine, sandbox
 from grader.report import text
 from grader.sandbox import Limits
 
@@ -75,8 +75,11 @@ def called(listener):
 def outside(tmp_path_factory):
     """The Outside, with a cache in which something is."""
     made = Outside(tmp_path_factory.mktemp("outside"))
+    made.cache.mkdir()
     tree = submission(tmp_path_factory.mktemp("usual") / "tree", "include usual.mk\n")
-    cache.fill(made.cache, tmp_path_factory.mktemp("fill"), trees=(tree,))
+    box = replace(sandbox.confined(tmp_path_factory.mktemp("fill"), made.cache), fills=True)
+    sandbox.run(["riscv64-unknown-elf-gcc", "-c", "kernel.c"], tree / "kernel", box=box, bring=("kernel.o",))
+    assert list(made.cache.rglob("*R"))         # a result
     yield made
     made.tcp.close()
     made.named.close()
