@@ -37,7 +37,7 @@ def run(order, rubric, pool, work=worker.grade, pauses=PAUSES):
 
     work is a function from a worker.Job to an Answer as JSON. Raises CouldNotGrade where nothing more can be done: what
     has been graded until then is kept."""
-    entries = in_order(order.submissions, rubric)
+    entries = in_order(order, rubric)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
         settle(order)
@@ -52,14 +52,20 @@ def run(order, rubric, pool, work=worker.grade, pauses=PAUSES):
                             "the same command again") from error
 
 
-def in_order(submissions, rubric):
-    """The Entries of a directory that are to be graded: one for each id. Raises CouldNotGrade."""
+def in_order(order, rubric):
+    """The Entries that an Order is to grade: one for each id. Raises CouldNotGrade."""
+    submissions = order.submissions
     if not submissions.is_dir():
         raise CouldNotGrade(f"{submissions}: there is no such directory: give the one in which the submissions lie")
-    entries = names.submission_ids(submissions, rubric.exports)
+    entries = [entry for entry in names.submission_ids(submissions, rubric.exports) if not same(entry.path, order.out)]
     if not entries:
         raise CouldNotGrade(f"{submissions} holds no submissions: give the directory in which each is a directory or an archive")
     return [replace(entry, id=unlike_a_file(entry.id)) for entry in entries if not entry.superseded]
+
+
+def same(path, other):
+    """Whether two Paths lead to the same place."""
+    return path.resolve() == other.resolve()
 
 
 def unlike_a_file(id):

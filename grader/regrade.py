@@ -9,14 +9,14 @@ from .report.text import clean
 PLACE = ".regraded"             # in the results folder: what the kit says now, until it is taken over
 
 
-def run(order, rubric, pool, keep):
+def run(order, rubric, pool, keep, work=worker.grade):
     """Grade again what an Order's results folder holds, and print what changes; return the Results as they are after it.
 
     keep: have the new results take the place of the old; else these stay, and the new ones are kept aside, so that
-    nothing is graded twice. Raises CouldNotGrade."""
+    nothing is graded twice. work is as for a batch. Raises CouldNotGrade."""
     aside = order.out / PLACE
     old = {result.id: result for result in results.read(order.out, rubric)}
-    batch.run(replace(order, out=aside, known=(order.out,)), rubric, pool)
+    batch.run(replace(order, out=aside, known=(order.out,)), rubric, pool, work)
     new = {result.id: result for result in results.read(aside, rubric) if by_this_kit(result)}
     lines = [line for id in sorted(new) for line in change(old.get(id), new[id])]
     print("\n".join(lines or ["No score changes."]))

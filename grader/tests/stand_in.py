@@ -60,8 +60,9 @@ def quick(job):
 
 
 def answer(job):
-    """The Answer that job.id's stage of the lab gets."""
-    grade = replace(stage(4), submission=job.id)
+    """The Answer of a stage of the lab: that in the file job.id-STAGE beside CALLS, else the fourth."""
+    told = Path(os.environ["CALLS"]).with_name(f"{job.id}-STAGE")
+    grade = replace(stage(int(told.read_text()) if told.exists() else 4), submission=job.id)
     return Answer(GRADED, "", ("a note",), "2026-11-20T18:30:00+00:00", report_json.render(grade),
                   {"build.log": f"built {job.id}\n", "diff.patch": "", "transcripts/mmaptest.txt": "test basic mmap\n"})
 
