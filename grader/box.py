@@ -11,7 +11,8 @@ from pathlib import Path
 from . import CouldNotGrade, seccomp
 
 # What of the system is shown, read-only. Nothing of it is a person's or secret; /etc is not shown as a whole.
-SYSTEM = ("/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
+SYSTEM = ("/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+          "/etc/alternatives", "/etc/ld.so.cache")
 TOOLS = ("make", "perl", "cc", "tar", "riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc",
          "qemu-system-riscv64", "gdb-multiarch", "git", "patch", "ccache")      # of those that are installed, each must be seen inside
 CACHED = ("cc", "gcc", *TOOLS[4:7])                             # compilers that ccache stands before
@@ -63,12 +64,21 @@ def confined(scratch, cache=None):
     scratch.mkdir(parents=True, exist_ok=True)
     program = scratch.resolve() / "seccomp.bpf"
     program.write_bytes(seccomp.program())
-    box = Box(True, str(program if program.stat().st_size else os.devnull), str(cache.resolve()) if cache else "", root=is_root())
+    box = Box(True, str(program if program.stat().st_size else os.devnull),
+              str(cache.resolve()) if cache and shutil.which("ccache") else "", root=is_root())
+    try_out(box, program)
+    return box
+
+
+def try_out(box, written):
+    """Run a command in a box that looks for each tool that is here, and for a file that was written just now (a Path).
+
+    Raises CouldNotGrade if that fails."""
     here = [tool for tool in (*TOOLS, sys.executable) if shutil.which(tool)]
     script = ('test -r "$0" || { echo "what the grader writes, others can not read: set umask 022" >&2; exit 1; }; '
               'for tool; do command -v "$tool" > /dev/null || echo "$tool"; done')
     try:
-        seen = subprocess.run(wrap(["sh", "-c", script, str(program), *here], box, read=(program,)), text=True, errors="replace",
+        seen = subprocess.run(wrap(["sh", "-c", script, str(written), *here], box, read=(written,)), text=True, errors="replace",
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     except subprocess.TimeoutExpired:
         raise refusal("bubblewrap did not end within 60 s") from None
@@ -78,7 +88,6 @@ def confined(scratch, cache=None):
     if seen.stdout:
         tool = seen.stdout.split()[0]
         raise refusal(f"a confined command would not see {shutil.which(tool)}: install it below /usr or /opt")
-    return box
 
 
 def refusal(why):
@@ -106,11 +115,11 @@ def wrap(words, box, read=(), write=(), directory="/", limits=Limits()):
         stranger = STRANGERS + (os.getpid() << 8) % STRANGERS + next(serial) % 256
         become = ["setpriv", f"--reuid={stranger}", f"--regid={stranger}", "--clear-groups", "--inh-caps=-all", "--"]
     names = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if box.root else ["--unshare-user"]
+    calls = [] if box.filter == os.devnull else ["--seccomp", "9"]
     bounds = ["prlimit", "--core=1", f"--as={2 * limits.memory}", f"--nproc={2 * limits.processes}", "--nofile=512",
-              f"--fsize={limits.file}", "--"]
+              f"--fsize={limits.file}", "--"]         # a core of 1 byte: none, and no program of the machine is called for it
     return [*START, box.filter, "bwrap", *ALONE, *names, *view(box, limits), *shown("--ro-bind", read), *shown("--bind", write),
-            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), *(["--seccomp", "9"] if box.filter != os.devnull else []), "--",
-            *become, *bounds, *words]
+            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), *calls, "--", *become, *bounds, *words]
 
 
 def shown(how, paths):
