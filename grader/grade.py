@@ -62,21 +62,22 @@ def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, sto
         return grade
     disk = build_hidden()
 
-    def run(part, prefix, traps):
-        return run_lab(part, disk, work, jobs, say, {**guest, "traps": traps}, prefix, stop)
+    def run(part, prefix, traps, read):
+        return run_lab(part, disk, work, jobs, say, {**guest, "traps": traps}, prefix, stop, read=read)
 
     return kitonly.load("strict").confirm(grade, lab, disk, box, run, partly or ignore)
 
 
-def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None, seen=ignore):
-    """Run all that a lab wants of a build, on Machines with what guest says; return the Transcripts.
+def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None, seen=ignore, read=lambda run: run):
+    """Run all that a lab wants of a build, on Machines with what guest says; return what read() makes of the Transcripts.
 
     seen(transcripts) is called with what there is so far, after each run."""
     transcripts = ()
     boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
     wanted = lab.programs
     while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        transcripts += run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop, lambda more: seen(transcripts + more))
+        more = run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop, lambda more: seen(transcripts + more))
+        transcripts += tuple(map(read, more))
         wanted = lab.followups(transcripts)
     return transcripts
 

@@ -16,13 +16,13 @@ def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
 def confirm(grade, lab, disk, box, run, partly):
     """A Grade with what of it is seen again on a strict_disk, and what the hidden tests of a Lab show.
 
-    run(part, prefix, traps) runs a part of a lab on that disk, and gives Transcripts; partly(grade) is called with what is
-    known before the hidden tests. Raises CouldNotGrade."""
+    run(part, prefix, traps, read) runs a part of a lab on that disk, and gives what read() makes of each Transcript;
+    partly(grade) is called with what is known before the hidden tests. Raises CouldNotGrade."""
     book = seal.book(disk)
 
     def strictly(rubric, scored):
         part = replace(rubric, hidden=None, asked=tuple(task.number for task in scored.tasks if task.score))
-        transcripts = tuple(seal.read(one, part, book) for one in run(part, PREFIX, bool(part.rungs)))
+        transcripts = run(part, PREFIX, bool(part.rungs), lambda one: seal.read(one, part, book))
         for one in transcripts:
             machine.save(one, Path(one.path))
         return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
