@@ -165,7 +165,8 @@ def shared(traces):
         one, other = mapped(owner, "the first process").address, mapped(stranger, "a process that maps the file itself").address
         if one != other:
             raise Wrong(f"MAP_SHARED: page {n} of a file is at {one:#x} in one process, and at {other:#x} in another")
-    on_disk(traces, "o.shared", SHARED, 2 * PAGE, [(0, FIRST), (0, SECOND), (1, FIRST), (1, SECOND)], "after munmap in two processes")
+    stores = [(page, word) for page in range(2) for word in (FIRST, SECOND)]
+    on_disk(traces, "o.shared", SHARED, 2 * PAGE, stores, "after munmap in two processes")
 
 
 # Files.
