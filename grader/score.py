@@ -1,5 +1,6 @@
 """Scores a lab: from transcripts and facts to a Grade, without running or reading anything."""
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -136,7 +137,7 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
     tasks = block(lab, tasks, findings)
     runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path, t.used_seconds)
                  for t in transcripts)
-    notes = tuple(dict.fromkeys(f"{t.program}: {why}" for t in transcripts for _, why in t.doubts))
+    notes = doubts_told(transcripts)
     return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong,
                  sum(t.score for t in tasks), sum(t.max_score for t in tasks), tuple(tasks), runs,
                  submission, content_hash, started, seconds, notes)
@@ -280,6 +281,15 @@ def find_text(case, evidence):
             return Finding(False, doubted(runs[0], text, troubled(case, runs[0], at, len(lines), f"no line `{text}`")))
         at = found + 1
     return SEEN
+
+
+def doubts_told(runs):
+    """Why some lines of runs are no evidence: a text for each reason, with the first line."""
+    kinds = {}
+    for run in runs:
+        for _, why in run.doubts:
+            kinds.setdefault(re.sub(r"`[^`]*`|0x\w+", "", why), []).append(f"{run.program}: {why}")
+    return tuple(told[0] + (f" ({len(told) - 1} more like it)" if len(told) > 1 else "") for told in kinds.values())
 
 
 def doubted(run, text, trouble):
