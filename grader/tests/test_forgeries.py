@@ -114,6 +114,14 @@ def test_a_kernel_that_does_not_boot_with_the_official_disk_gets_nothing():
     assert (kept.outcome, kept.score, kept.status) == ("not graded", 0, 1) and "does not boot" in kept.why
 
 
+def test_what_was_not_counted_is_noted_once():
+    lines = [("x", f"the line `{text}` was printed, but not by mmaptest") for text in ("test fork", "test fork: OK", "test exit")]
+    runs = [replace(syn.default_run(1), doubts=(*lines, ("", "the end was told by others"))), syn.shared_run(1)]
+    found = score.grade(replace(STRICT, hidden=None), syn.build(), runs, syn.TABLE)
+    assert found.notes == ("mmaptest: the line `test fork` was printed, but not by mmaptest (2 more like it)",
+                           "mmaptest: the end was told by others")
+
+
 def test_what_only_the_kernel_tells_counts_for_nothing_in_a_strict_run():
     panic = ["test basic mmap", "panic: munmap", "backtrace:", "  0x80000008"]
     facts = Facts(table="vma", places={("kernel/kernel", 0x80000007): ("sys_munmap", "kernel/sysfile.c", 1)})
