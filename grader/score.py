@@ -295,7 +295,8 @@ def doubts_told(runs):
 def doubted(run, text, trouble):
     """The Trouble of a run that lacks a text; if it has a line with it that is no evidence, that is told first."""
     line, why = next(((line, why) for line, why in run.doubts if events.shows(line, text)), ("", ""))
-    return explain.Trouble(f"{why}; {trouble.why}", line, trouble.where) if why else trouble
+    rest = "" if trouble.why.startswith("no line") else f"; {trouble.why}"
+    return explain.Trouble(why + rest, line, trouble.where) if why else trouble
 
 
 def troubled(case, run, start, end, otherwise):
