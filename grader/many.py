@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from . import CouldNotGrade, batch, flake, gradebooks, lab, look, pool, publish, regrade, results
@@ -70,8 +71,12 @@ def regrade_command(options):
 def carry_out(order, options, run):
     """Run an Order in the pool that the options ask for, and say what came of it; return the exit status."""
     rubric = lab.load(strict=order.strict)
-    with sole_user(order.out, ".lock"), pool.chosen(options.scheduler, options.jobs, order.confined) as workers:
-        found = run(order, rubric, workers)
+    try:
+        with sole_user(order.out, ".lock"), pool.chosen(options.scheduler, options.jobs, order.confined) as workers:
+            found = run(order, rubric, workers)
+    except KeyboardInterrupt:
+        print("What is graded is kept. The same command goes on from there.", file=sys.stderr)
+        raise
     failed = [result for result in found if result.outcome == results.FAILED]
     for result in failed:
         print(f"{result.id}: {publish.in_words(result)}")

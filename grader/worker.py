@@ -149,12 +149,13 @@ def scratch():
 @functools.cache
 def confined(place):
     """The Box of a worker whose own directory is place (a str). The first worker of a version of the kit fills the cache."""
-    filled = home() / f"ccache-of-{version()[:16]}"
-    with open(home() / "ccache.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not filled.exists():
+    with open(home() / "ccache.version", "a+") as filled:
+        fcntl.flock(filled, fcntl.LOCK_EX)
+        filled.seek(0)
+        if filled.read() != version():
             cache.fill(home() / "ccache", Path(place))
-            filled.touch()
+            filled.truncate(0)
+            filled.write(version())
     return sandbox.confined(Path(place), home() / "ccache")
 
 
