@@ -1,5 +1,6 @@
 """Puts what went wrong in a run into words: the line that shows it, what it means, and where in the source it happened."""
 
+import re
 from dataclasses import dataclass, field
 
 from grader import events
@@ -14,6 +15,7 @@ EXECUTABLE, WRITABLE = 1, 2         # flags of an ELF segment
 PAGE = 4096
 KERNEL = "kernel/kernel"
 NOISE = ("panic", "backtrace", "kerneltrap", "kernelvec", "syscall", "exception", "usertrap")    # functions on every stack
+NOWHERE = "where no code is known"      # the end of what a Place is called that is none
 CALLER = "called from"              # what a Place is called that tells who called the one before
 WAITS = "waits for a child"
 DEPTH = 12                          # functions of a stack that are told
@@ -103,6 +105,21 @@ def trouble(run, start, end, program, facts, mapped):
     if killed:
         return Trouble("the process was killed", " ".join(killed[-1].lines), where)
     return Trouble("", last_line(lines), where)
+
+
+def not_built(error):
+    """The Trouble of a tree that does not build; error is the compiler's first, with file and line."""
+    place = re.match(r"(?:\./)?([\w./-]+):(\d+): ", error)
+    return Trouble(f"does not build: {error}", "", (Place("the first error", "", place[1], int(place[2])),) if place else ())
+
+
+def not_booted(run):
+    """The Trouble of a kernel that does not boot; run is one that should have."""
+    found = run.postmortem
+    stacks = [stack for stack in found.harts + found.processes if not stack.idle][:STACKS] if found else []
+    where = panicked_places(run) or tuple(p for s in stacks for p in stack_places(s.frames, f"{s.who} {s.doing}"))
+    why = run.why if run.ending is Ending.PANICKED else f"{run.ending.value}: {run.why}"
+    return Trouble(f"does not boot: {why}{missing(run)}", last_line(run.lines), where)
 
 
 def stopped(run):

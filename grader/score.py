@@ -130,7 +130,7 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
     for number in lab.graded:
         task = lab.task_numbered(number)
         if wrong:
-            tasks.append(blank(lab, task, wrong))
+            tasks.append(blank(lab, task, wrong, case.build.ok))
         else:
             judged = [(e, f) for e, f in zip(task.evidence, findings[number]) if asked(lab, e, firm)]
             tasks.append(task_grade(lab, task, judged))
@@ -138,19 +138,18 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
     runs = tuple(Run(t.program, t.ending.value, t.why, t.seconds, t.cpu_seconds, t.path, t.used_seconds)
                  for t in transcripts)
     notes = doubts_told(transcripts)
-    return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong,
+    return Grade(lab.name, lab.title, lab.version, lab.part, "not graded" if wrong else "graded", wrong.why if wrong else "",
                  sum(t.score for t in tasks), sum(t.max_score for t in tasks), tuple(tasks), runs,
                  submission, content_hash, started, seconds, notes)
 
 
 def no_grade(case):
-    """Why nothing of the submission can be graded, or ""."""
+    """Why nothing of the submission can be graded: a Trouble, or None."""
     if not case.build.ok:
-        return f"does not build: {case.build.error}"
+        return explain.not_built(case.build.error)
     if case.runs and not any(run.booted for run in case.runs):
-        first = case.runs[0]
-        return f"does not boot: {first.why or first.ending.value}"
-    return ""
+        return explain.not_booted(case.runs[0])
+    return None
 
 
 def all_seen(lab, number, findings):
@@ -330,10 +329,11 @@ def command_for(lab, evidence):
     return f"make run PROG={program}" if program else ""
 
 
-def blank(lab, task, why):
-    """The grade of a task of which nothing could be seen."""
-    return TaskGrade(task.number, task.name, 0, points_at_stake(lab, task, task.evidence), Outcome.NOT_GRADED, why,
-                     "", (), "", task.doc, "", ())
+def blank(lab, task, trouble, built):
+    """The grade of a task of which nothing could be seen, for a Trouble; built: the tree was."""
+    hint = explain.meaning(lab, task, trouble, "") if built else ""
+    return TaskGrade(task.number, task.name, 0, points_at_stake(lab, task, task.evidence), Outcome.NOT_GRADED, trouble.why,
+                     trouble.line, trouble.where, hint, task.doc, "make qemu", ())
 
 
 def points_at_stake(lab, task, evidence):

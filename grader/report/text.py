@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from grader.explain import CALLER
+from grader.explain import CALLER, NOWHERE
 from grader.score import Outcome
 
 WIDTH = 80              # columns, where the output is no terminal; a terminal's lines are never longer than WIDEST
@@ -39,6 +39,8 @@ def render(grade, out=sys.stdout):
     else:
         console.print(Text("Not graded: " + clean(grade.why), style="bold red"))
         console.print()
+        if grade.tasks:
+            console.print(stop_paragraph(grade.tasks[0]))
     for note in grade.notes:
         console.print(Text(f"Note: {clean(note)}"))
     kept = os.path.dirname(next((run.transcript for run in grade.runs if run.transcript), ""))
@@ -101,6 +103,11 @@ def add_finding(grid, tested, found):
     """Add the rows of what was tested, and what was found: a TaskGrade or a Part."""
     grid.add_row("Tested", Text(tested))
     grid.add_row("Seen", Text(clean(found.why)))
+    add_places(grid, found)
+
+
+def add_places(grid, found):
+    """Add the rows of the line that shows it, where it happened, and what it means."""
     if found.line:
         grid.add_row("", Text(clean(found.line), style="red"))
     for place in found.where:
@@ -131,10 +138,21 @@ def add_advice(grid, page, found):
     grid.add_row("", "")
 
 
+def stop_paragraph(task):
+    """Where a tree stopped that does not build or boot: what each of its tasks says."""
+    grid = titled_grid("")
+    grid.title = None
+    add_places(grid, task)
+    add_advice(grid, "docs/lab.md", task)
+    return grid
+
+
 def in_source(place):
     """A place in the source, as a person reads it."""
     at = clean(place.file) + (f":{place.line}" if place.line else "") if place.file else ""
     spot = f"{at} in {clean(place.function)}" if at and place.function else at or clean(place.function)
+    if not spot and place.what.endswith(NOWHERE):
+        return clean(place.what)
     return f"{clean(place.what)}{' ' if place.what == CALLER else ': '}{spot or 'could not be resolved'}"
 
 
