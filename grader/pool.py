@@ -121,10 +121,13 @@ class Worker:
 def serve(there):
     """Do jobs that come through a Connection until it is closed; then, or when the batch dies, die too."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)            # what a job leaves behind becomes a child of this process
     try:
         while True:
             work, job = there.recv()
-            there.send(work(job))
+            answer = work(job)
+            end_children()
+            there.send(answer)
     except EOFError:
         pass
 
@@ -137,7 +140,7 @@ def prctl(option, value):
 
 
 def end_children():
-    """Kill all that this process started, and what that started, until nothing is left."""
+    """Kill all that this process started, and what that started, until nothing is left, not even the dead."""
     me = psutil.Process()
     while children := me.children(recursive=True):
         for child in children:

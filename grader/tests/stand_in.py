@@ -51,8 +51,10 @@ def quick(job):
         raise ValueError("a bug in the grader")
     if kind == "nonsense":
         return "{"
-    if kind == "hangs":
-        hang(job)
+    if kind in ("hangs", "leaves"):
+        leave_child(job)
+    while kind == "hangs":
+        time.sleep(1000)
     if kind == "slow":
         time.sleep(0.5)
     time.sleep(float(os.environ.get("TAKES", 0)))
@@ -67,13 +69,11 @@ def answer(job):
                   {"build.log": f"built {job.id}\n", "diff.patch": "", "transcripts/mmaptest.txt": "test basic mmap\n"})
 
 
-def hang(job):
-    """Never end, with a child in a session of its own that has left its parent."""
-    child = subprocess.Popen(["sh", "-c", "setsid sleep 1000 & echo $!"], stdout=subprocess.PIPE, text=True)
+def leave_child(job):
+    """Start a child in a session of its own that has left its parent, and a grandchild that nobody waits for."""
+    child = subprocess.Popen(["sh", "-c", "setsid sleep 1000 & echo $!; (true &)"], stdout=subprocess.PIPE, text=True)
     with open(os.environ["CALLS"], "a") as file:
         file.write(f"child {job.id} {child.stdout.readline().strip()}\n")
-    while True:
-        time.sleep(1000)
 
 
 def main(submissions, out, jobs, work):

@@ -333,6 +333,16 @@ def test_ctrl_c_ends_it_and_all_its_children_within_two_seconds(desk):
     assert alive([pid for _, _, pid in stand_in.calls(desk.calls)] + [child.pid for child in family]) == []
 
 
+def test_what_a_submission_leaves_running_is_gone_with_its_result(desk):
+    desk.hand_in("leaves-1", "leaves-2")
+    with contextlib.closing(pool.Local(1)) as workers:
+        assert {result.outcome for result in desk.run(workers).values()} == {GRADED}
+        left = [pid for what, _, pid in stand_in.calls(desk.calls) if what == "child"]
+        assert len(left) == 2 and not any(map(psutil.pid_exists, left))
+        (process,) = psutil.Process().children()        # the worker, and none of the dead
+        assert process.children() == []
+
+
 def test_two_batches_in_one_folder(desk):
     from grader.lock import sole_user
     desk.out.mkdir()
