@@ -291,6 +291,23 @@ def test_a_kernel_that_spins_where_it_should_wait_is_told_as_one_that_sleeps():
     assert told(hung(Ending.HUNG_BUSY, harts=(idle, Stack("hart 1", "is in the kernel", ())))).why == "hung busy: why"
 
 
+def test_a_kernel_that_does_not_boot_says_where_it_stood():
+    idle = Stack("hart 1", "has nothing to run", (Frame("scheduler", "kernel/proc.c", 9),), True)
+    stack = Stack("hart 0", "is in the kernel", (Frame("kvminit", "kernel/vm.c", 7), Frame("main", "kernel/main.c", 3)))
+    run = replace(syn.run("mmaptest", ["xv6 kernel is booting"], Ending.HUNG_BUSY, "no end after 10 s", booted=False),
+                  postmortem=Postmortem((idle, stack)))
+    trouble = explain.not_booted(run)
+    assert (trouble.why, trouble.line) == ("does not boot: hung busy: no end after 10 s", "xv6 kernel is booting")
+    assert [(place.what, place.function) for place in trouble.where] == [("hart 0 is in the kernel", "kvminit"), ("called from", "main")]
+
+
+@pytest.mark.parametrize("error, places", [
+    ("kernel/main.c:61: expected ';' before 'void'", [("kernel/main.c", 61)]), ("./kernel/a.h:2: x", [("kernel/a.h", 2)]), ("no rule to make fs.img", []),
+])
+def test_a_tree_that_does_not_build_says_where(error, places):
+    assert [(place.file, place.line) for place in explain.not_built(error).where] == places
+
+
 def test_a_failure_is_found_in_the_test_programs_source():
     lines = ["mmaptest failure: munmap (1), pid=3", "mmaptest failure: nobody says so, pid=3"]
     run = syn.run("mmaptest basic", lines, Ending.FAILED)
