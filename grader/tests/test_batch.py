@@ -164,6 +164,15 @@ def test_hostile_names_stay_in_their_place(desk):
     assert all(results.NAME.fullmatch(id) for id in found)
 
 
+def test_of_two_submissions_with_one_id_one_counts_and_the_other_is_noted(desk):
+    desk.hand_in("ann")
+    (desk.submissions / "ann.zip").write_bytes(b"PK")
+    os.utime(desk.submissions / "ann.zip", (1, 1))
+    result = desk.run()["ann"]
+    assert desk.graded() == ["ann"] and result.source == "ann"
+    assert any("ann.zip" in note and "does not count" in note for note in result.notes)
+
+
 def test_a_results_folder_among_the_submissions_is_none(desk):
     desk.out = desk.submissions / "results"
     desk.hand_in("ann")
