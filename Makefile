@@ -14,6 +14,7 @@
 #   make forgeries [NAME=patch]         grade trees that cheat: does one get a point that its code did not earn?
 #   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
+#   make release [OUT=dir]              pack what students, Gradescope, Autolab and GitHub Classroom get into dist/; docs/release.md
 #   make bench                          measure
 #   make bench-batch                    measure how fast a class is graded
 #   make coverage                       show which lines of the lab's code the tests reach
@@ -29,7 +30,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout bench bench-batch coverage clean
+.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout release bench bench-batch coverage clean
 
 setup:
 	@sh grader/setup.sh kit
@@ -66,6 +67,9 @@ flake:
 
 handout:
 	@$(PYTHON) -m grader handout $(if $(STAGE),--stage $(STAGE)) $(if $(OUT),--out "$(OUT)")
+
+release:
+	@$(PYTHON) -m grader release $(if $(OUT),--out "$(OUT)")
 
 bench:
 	@$(PYTHON) -m grader bench

@@ -49,6 +49,7 @@ class Box:
     cache: str = ""                 # the directory of ccache, "" for none
     fills: bool = False             # a trusted command may write to the cache
     root: bool = False              # the grader is root: a confined command is not, but a user of its own
+    apart: bool = False             # not confined, but what a submission has run is another user, who can't read the kit; needs root
 
 
 OPEN = Box()                # limits only: a student's own machine, and a tree that is trusted

@@ -52,7 +52,7 @@ def make(tree, limits=sandbox.Limits(), jobs=2, box=sandbox.OPEN, targets=TARGET
         (tree / target).parent.mkdir(exist_ok=True)
     unfinished = tree / UNFINISHED
     unfinished.touch()
-    result = sandbox.run(["make", f"-j{jobs}", *targets], tree, limits, box, bring=(*targets, "user/_*"))
+    result = sandbox.run(["make", f"-j{jobs}", *targets], tree, limits, box, bring=(*targets, "user/_*"), theirs=True)
     if not result.cut:
         unfinished.unlink(missing_ok=True)
     if "No space left on device" in result.output and shutil.disk_usage(tree).free < 1 << 20:

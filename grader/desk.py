@@ -1,6 +1,6 @@
 """The kit's own commands: for TAs, and for who changes the lab."""
 
-from . import bench, benchbatch, coverage, flake, forgeries, handout, many, mutants, stages
+from . import autograde, bench, benchbatch, coverage, flake, forgeries, handout, many, mutants, release, stages
 from .lock import sole_user
 
 
@@ -12,6 +12,8 @@ def add_commands(add):
     forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
     flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
+    release.add_arguments(add("release", release.main, "pack what students, GitHub Classroom, Gradescope and Autolab get"))
+    autograde.add_arguments(add("autograde", autograde.main, "grade what Gradescope or Autolab hands over"))
     bench.add_arguments(add("bench", bench.main, "measure the kernel and the grader"))
     benchbatch.add_arguments(add("bench-batch", benchbatch.main, "measure how fast a class is graded"))
     coverage.add_arguments(add("coverage", coverage_command, "show which lines of the lab's code the tests reach"))

@@ -60,7 +60,7 @@ def asked(tree, box):
     """What the tree's own make would compile for the kernel: the sources, in its order, and the options that may be taken over.
 
     Raises CouldNotGrade where that can't be told."""
-    result = sandbox.run(["make", "-n", "-B", KERNEL], tree, box=box)
+    result = sandbox.run(["make", "-n", "-B", KERNEL], tree, box=box, theirs=True)
     lines = [line for line in result.output.replace("\\\n", " ").splitlines() if COMPILES.search(line)]
     sources = list(dict.fromkeys(COMPILES.search(line)[1] for line in lines))
     sources = [name for name in sources if (tree / name).is_file()]

@@ -1,11 +1,14 @@
 """Runs a command within its limits, in a box or not, and ends it with all that it started."""
 
+import itertools
 import os
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import time
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -20,6 +23,7 @@ __all__ = ["OPEN", "Box", "Limits", "Result", "confined", "environment", "inner"
 CONFINE = ["sh", "-c", 'ulimit -c 0; ulimit -f 2097152; command -v setpriv > /dev/null && exec setpriv --pdeathsig KILL -- "$@"; '
                        'exec "$@"', "sh"]
 PASSED_ON = ("PATH", "TMPDIR")
+strangers = itertools.count(50000)      # numbers of users that a container has and uses for nothing, each lent out once
 LOOK = 0.25                     # seconds between two looks at what a command and its children use
 
 
@@ -49,12 +53,13 @@ def environment():
     return {"PATH": os.defpath, **kept, "HOME": "/nonexistent", "LC_ALL": "C", "TERM": "dumb"}
 
 
-def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=None):
+def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=None, theirs=False):
     """Run a command (a list of words) in a directory until it ends or breaks a limit; return a Result.
 
     Output and errors come back as one text. Whatever the command started is killed when it ends. In a box, the Paths in
     read are seen too; with bring (patterns of paths), the command works on a copy of directory, and the regular files that
-    match are written below `to` (default: directory) in the end. Raises CouldNotGrade if the box can't be made."""
+    match are written below `to` (default: directory) in the end. theirs: the command does what a submission says, such as
+    its Makefile. Raises CouldNotGrade if the box can't be made."""
     started = time.monotonic()
     if box.confined:
         carry.clear(bring, to or directory)
@@ -62,7 +67,8 @@ def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=Non
                      "/" if bring else directory.resolve(), limits)
         child, text, pack, cut = attend(words, None, limits, True)
     else:
-        child, text, pack, cut = attend(CONFINE + command, directory, limits, False)
+        with lent(directory) if box.apart and theirs else nullcontext([]) as become:
+            child, text, pack, cut = attend(CONFINE + become + command, directory, limits, False)
     output = text[:limits.output].decode(errors="replace")
     refused = ()
     if box.confined and not cut:
@@ -70,6 +76,44 @@ def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=Non
             raise CouldNotGrade(f"can't confine a command: {output.strip()[-200:] or 'bubblewrap ended early'}")
         refused = carry.unpack(bytes(pack[len(carry.READY):]), bring, to or directory)
     return Result(child.returncode, output, cut, time.monotonic() - started, refused)
+
+
+@contextmanager
+def lent(directory):
+    """The words before a command that make it another user's, who owns a directory meanwhile; needs root.
+
+    Afterwards nothing of that user runs any more, and the directory holds regular files and directories only."""
+    stranger = next(strangers)
+    own(directory, stranger)
+    try:
+        yield ["setpriv", f"--reuid={stranger}", f"--regid={stranger}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
+               "--no-new-privs", "--"]
+    finally:
+        while left := [process for process in psutil.process_iter(["uids"]) if belongs(process, stranger)]:
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            time.sleep(0.01)
+        own(directory, os.geteuid())
+
+
+def belongs(process, user):
+    """Whether a process, as psutil.process_iter() gives it, still does something as a user (a number)."""
+    with suppress(psutil.Error):
+        return process.info["uids"] and user in process.info["uids"] and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def own(directory, user):
+    """Give a directory (a Path), and what is in it, to a user (a number); delete links, and what is neither a file nor a directory."""
+    os.chown(directory, user, user)
+    for place, below, names in os.walk(directory):
+        for path in (os.path.join(place, name) for name in below + names):
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                os.chown(path, user, user, follow_symlinks=False)
+            else:
+                os.unlink(path)
 
 
 def attend(words, directory, limits, packs):

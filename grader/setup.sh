@@ -1,7 +1,8 @@
 #!/bin/sh
 # setup.sh - installs what the kit needs and this machine lacks; where it can't, it says what that is.
 #
-#   setup.sh        what it takes to work on the lab and to grade it
+#   setup.sh lab    what it takes to work on the lab, and to grade one tree
+#   setup.sh        also what it takes to grade many, and to change the lab
 #   setup.sh kit    also what the kit's own pages and tests need: a browser, some 300 MB
 #
 # Each line of the table: what must be there (a program, a Python module, a C header), and the Debian packages that
@@ -16,17 +17,22 @@ header  stdio.h                 libc6-dev
 program riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 program qemu-system-riscv64     qemu-system-riscv qemu-system-misc
 program gdb-multiarch           gdb-multiarch
-program bwrap                   bubblewrap
-program ccache                  ccache
-program unifdef                 unifdef
 program python3                 python3
 module  pexpect                 python3-pexpect
 module  elftools                python3-pyelftools
 module  psutil                  python3-psutil
 module  rich                    python3-rich
+'
+
+if test "$1" != lab; then
+  need="$need"'
+program bwrap                   bubblewrap
+program ccache                  ccache
+program unifdef                 unifdef
 module  pytest                  python3-pytest
 module  hypothesis              python3-hypothesis
 '
+fi
 
 if test "$1" = kit; then
   need="$need"'
@@ -72,9 +78,23 @@ give_up() {
   exit 1
 }
 
+# What is there must also be new enough.
+finish() {
+  $python - <<'END' || exit 1
+import re, subprocess, sys
+told = subprocess.Popen(["qemu-system-riscv64", "--version"], stdout=subprocess.PIPE).communicate()[0].decode()
+there = re.search(r"version (\d+)\.(\d+)", told)
+old = [("Python", sys.version_info[:2], (3, 11)), ("QEMU", tuple(map(int, there.groups())) if there else (0, 0), (7, 2))]
+old = ["setup: %s %d.%d is too old: it takes %d.%d or newer, as in Debian 12 and Ubuntu 24.04" % ((name,) + has + least)
+       for name, has, least in old if has < least]
+sys.exit("\n".join(old) or 0)
+END
+  echo "setup: $1"
+}
+
 lacking=$(missing)
 if test -z "$lacking"; then
-  echo "setup: nothing is missing"
+  finish "nothing is missing"
   exit 0
 fi
 command -v apt-get >/dev/null || give_up "this system has no apt-get: install these with its own package manager"
@@ -95,4 +115,4 @@ known() {
 known || $as_root apt-get update || give_up "apt-get update failed"
 fetch || { $as_root apt-get update && fetch; } || give_up "apt-get install failed"
 test -z "$(missing)" || give_up "apt-get installed the packages, and yet something is missing"
-echo "setup: done"
+finish "done"

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import CouldNotGrade
 from .base import OURS, Base, recognise
 
-KIT = ("grader", "build", "docs", ".git")       # top directories that are no part of a submission
+KIT = ("grader", "build", "docs", ".git", ".github")       # top directories that are no part of a submission
 PRODUCTS = ("*.o", "*.d", "*.a", "*.asm", "*.sym", "kernel/kernel", "user/_*", "user/usys.S", "mkfs/mkfs", "mkfs/fsck",
             "user/initcode", "user/initcode.out", "disk/*", "fs.img", ".gdbinit", "__pycache__/*", "*.pyc",
             "xv6.out*")                         # what a build makes: always built here, never taken over

@@ -3,7 +3,6 @@
 import json
 
 from grader.report import naming
-from grader.score import Outcome
 
 
 def render(result, finished=True):
@@ -54,12 +53,13 @@ def tests(result, task, finished):
     """The tests of a task: one, or one for each part with points, whose scores add up to what the task counts for."""
     parts = [part for part in task.parts if part.max_score]
     told = "\n".join([naming.result(task), *naming.explanation(task)])
-    score, unseen = result.task_score(task), task.outcome == Outcome.NOT_GRADED and not finished
+    score = result.task_score(task)
+    unseen = not finished and score < task.max_score
     if not parts:
         return [test(str(task.number), naming.name(task), score, task.max_score, told, unseen)]
-    rule = f"{naming.missed_hidden(task)}, which costs points of the task." if score < sum(part.score for part in parts) else ""
+    rule = f"{naming.missed_hidden(task)}, which costs points of the task." if finished and score < sum(part.score for part in parts) else ""
     return [test(f"{task.number}.{place}", f"{naming.name(task)}, {part.name.replace(':', ' ')}", share, part.max_score,
-                 "\n".join(filter(None, (*part_told(task, part), rule))), unseen and not part.passed)
+                 "\n".join(filter(None, (*part_told(task, part), rule))), unseen)
             for place, (part, share) in enumerate(zip(parts, shares(score, parts)), 1)]
 
 
@@ -84,7 +84,8 @@ def part_told(task, part):
 
 
 def test(number, name, score, most, told, unseen):
-    """One test. unseen: nothing was run yet that shows it, so it has no status."""
-    status = {} if unseen else {"status": "passed" if score >= most else "failed"}
+    """One test. unseen: tests that may still show it have not run, so it has not failed."""
+    passed = score >= most
+    status = {} if unseen and not passed else {"status": "passed" if passed else "failed"}
     return {"number": number, "name": naming.visible(name), "name_format": "text", "score": naming.number(score),
             "max_score": naming.number(most), **status, "output": told, "output_format": "text", "visibility": "visible"}
