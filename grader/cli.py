@@ -77,7 +77,7 @@ def run_command(options):
     """`run`: one program, shown as it runs; 0 only if it ended well. The tree is taken as it is, with its own test programs, unless
     strict asks for the hidden tests' disk."""
     work = WORK / "run"
-    plain = kitonly.load("seal").stripped if options.strict else str
+    plain = kitonly.load("strict").stripped if options.strict else str
     with sole_user(work):
         program, guest = asked_machine(options, work)
         run = machine.run(guest, program, RUN_BUDGET, RUN_IDLE,

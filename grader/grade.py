@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 from . import CouldNotGrade, build, facts, kitonly, machine, sandbox, score, tree
@@ -98,7 +97,7 @@ def run_all(guest, built, programs, lab, work, jobs, say, prefix="", stop=None, 
     """Run each program on a fresh boot of a machine, which is that of a Build, jobs at a time; return a tuple of
     Transcripts, in the programs' order."""
     def one(program):
-        look = partial(kitonly.load("oracle").run, built) if lab.outside(program) else machine.run
+        look = kitonly.load("strict").watched(built) if lab.outside(program) else machine.run
         run = look(guest, program, lab.budget(program), out=transcript_path(work, prefix + program), stop=stop)
         say(f"{program}: {run.ending.value} ({run.seconds:.1f} s)")
         return run

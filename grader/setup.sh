@@ -31,6 +31,7 @@ program ccache                  ccache
 program unifdef                 unifdef
 module  pytest                  python3-pytest
 module  hypothesis              python3-hypothesis
+module  yaml                    python3-yaml
 '
 fi
 

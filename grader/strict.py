@@ -1,16 +1,24 @@
 """The strict part of a grade: what a submission showed must be seen again where nothing but its kernel's sources are its own."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from . import facts, hidden, machine, rebuild, sandbox, score, seal
+from . import facts, hidden, machine, oracle, rebuild, sandbox, score, seal
+from .seal import stripped
 
+__all__ = ["confirm", "strict_disk", "stripped", "watched"]
 PREFIX = "strict-"              # what the names of strict runs' transcripts begin with
 
 
 def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
     """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
     return hidden.build(rebuild.kernel(built, jobs, box), out, jobs, box)
+
+
+def watched(built):
+    """What runs a program as machine.run() does, and looks at what it did from outside; built is the Disk that it is on."""
+    return partial(oracle.run, built)
 
 
 def confirm(grade, lab, disk, box, run, partly):
