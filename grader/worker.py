@@ -59,7 +59,8 @@ def answer(job, tell):
     """The Answer to a Job."""
     try:
         if job.version != version():
-            return Answer(FAILED, f"{socket.gethostname()} has another version of the kit: bring it to the same, and start its workers anew")
+            return Answer(FAILED, f"{socket.gethostname()} has another version of the kit than this batch began with: bring "
+                                  "both to the same, and start workers and batch anew")
         with scratch() as place:
             return grade_in(job, place, tell)
     except CouldNotGrade as error:
