@@ -1,0 +1,326 @@
+"""What is released: the same bytes twice, nothing hidden for students, and each bundle does its work where it is used."""
+
+import base64
+import gzip
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grader import CouldNotGrade, autograde, handout, hidden, lab, release, results
+from grader.tests.conftest import KIT
+from grader.tests.test_machine import BUSY
+
+NAME = "mmap-1.0"
+ROOT_OF_A_CONTAINER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE")
+STRICT_ALONE = ("strict", "hidden", "seal", "oracle", "marks", "gdbstub", "traps", "rebuild", "owndisk", "desk")
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    """The Path of a release."""
+    out = tmp_path_factory.mktemp("release") / "dist"
+    release.build(out)
+    return out
+
+
+@pytest.fixture
+def bundle(dist, tmp_path):
+    """The Path of the unpacked handout."""
+    assert call("tar", "xzf", dist / f"{NAME}-handout.tar.gz", cwd=tmp_path).returncode == 0
+    return tmp_path / "mmap-lab"
+
+
+def contents(top):
+    return {path: ((top / path).read_bytes(), os.access(top / path, os.X_OK)) for path in handout.walk(top)}
+
+
+def lay(files, top):
+    """Write files (handout.File by path) below top; return top."""
+    for path, file in files.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_bytes(file.content)
+        (top / path).chmod(0o755 if file.executable else 0o644)
+    return top
+
+
+def clean():
+    """An environment in which nothing leads to this kit."""
+    return {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ} | {"HOME": "/nonexistent"}
+
+
+def call(*words, cwd, **more):
+    return subprocess.run(list(map(str, words)), cwd=cwd, env=clean() | more, capture_output=True, text=True)
+
+
+# The bytes.
+
+def test_twice_gives_the_same_bytes_whoever_packs_and_when(dist, tmp_path, monkeypatch):
+    for name, value in {"TZ": "Pacific/Kiritimati", "GIT_AUTHOR_NAME": "somebody", "GIT_CONFIG_COUNT": "1", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    (tmp_path / ".gitconfig").write_text("[core]\n\tautocrlf = true\n[init]\n\tdefaultBranch = odd\n")
+    old = os.umask(0o077)
+    try:
+        release.build(tmp_path / "again")
+    finally:
+        os.umask(old)
+        monkeypatch.undo()
+        time.tzset()
+    assert contents(tmp_path / "again") == contents(dist)
+
+
+def test_packed_files_are_nobodys_and_of_one_date(dist):
+    with tarfile.open(dist / f"{NAME}-handout.tar.gz") as archive:
+        members = archive.getmembers()
+    with tarfile.open(dist / f"{NAME}-autolab/autograde.tar") as archive:
+        members += archive.getmembers()
+    assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", release.WHEN)}
+    assert {m.mode for m in members} <= {0o644, 0o755} and all(m.isreg() for m in members)
+    with zipfile.ZipFile(dist / f"{NAME}-gradescope.zip") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(2026, 1, 1, 0, 0, 0)}
+    assert (dist / f"{NAME}-handout.tar.gz").read_bytes()[4:8] == bytes(4)
+
+
+def test_the_manifest_is_what_sha256sum_reads(dist):
+    assert call("sha256sum", "--check", "--strict", release.SUMS, cwd=dist).returncode == 0
+    named = {line.split("  ")[1] for line in (dist / release.SUMS).read_text().splitlines()}
+    assert named | {release.SUMS} == set(handout.walk(dist))
+    assert (dist / "VERSION").read_text() == f"kit {release.__version__}\nmmap lab {lab.load().version}\n"
+
+
+def test_only_a_release_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "build", lambda out: (out.mkdir(), (out / release.SUMS).write_text("new")))
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(CouldNotGrade, match="holds something else than a release"):
+        release.replace(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    for _ in range(2):
+        release.replace(tmp_path / "dist")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dist", "thesis.txt"]
+
+
+def test_no_release_is_made_of_a_handout_that_is_out_of_date(monkeypatch):
+    monkeypatch.setattr(handout, "stale", lambda: ["handout/kernel/vm.c"])
+    with pytest.raises(CouldNotGrade, match="handout/kernel/vm.c is not what solution/ has: run make handout first"):
+        release.main(None)
+
+
+# What students get.
+
+def test_nothing_hidden_is_in_what_students_get():
+    files = release.template_files()
+    secrets = [path for path in hidden.HOME.iterdir() if path.is_file()]
+    names = {path.name for path in secrets} - {"mmap.toml"} | {path.stem for path in hidden.HOME.glob("hidden*.c")}
+    names |= {f'"{section.title}"' for section in lab.load(strict=True).hidden.sections}
+    assert len(names) > 40
+    text = {path: file.content.decode() for path, file in files.items()}
+    assert [(path, name) for path, content in text.items() for name in names if name in content or Path(path).name == name] == []
+    assert [path for path in files if re.search(r"tests/|hidden|mutants|forgeries|solution|owndisk", path)] == []
+    assert not {f"grader/{name}.py" for name in STRICT_ALONE} & set(files)
+
+
+def test_no_line_of_a_hidden_test_or_of_what_looks_at_it_is_in_what_students_get():
+    def lines(content):
+        return {code for code in map(handout.plain, content.decode().splitlines()) if len(code) >= 30}
+
+    def is_idle(line):
+        return re.match(r"(from|import|mapped = )", line)
+
+    given = set().union(*(lines(file.content) for file in release.template_files().values()))
+    known = set().union(*(lines(file.content) for file in [*handout.stage_files(8).values(), *handout.official_files().values()]))
+    secrets = [*hidden.HOME.iterdir(), *(KIT / f"grader/{name}.py" for name in ("seal", "oracle", "marks", "strict", "rebuild"))]
+    told = {line for path in secrets if path.is_file() for line in lines(path.read_bytes())}
+    assert len(told) > 500
+    assert sorted(line for line in told & given - known if not is_idle(line)) == ["except diskread.DiskError as error:"]
+
+
+def test_the_rule_takes_what_is_imported_or_run_and_no_more():
+    modules = release.student_modules(KIT / "grader")
+    assert {"cli.py", "score.py", "elfread.py", "gdbside.py", "report/text.py"} <= set(modules)
+    assert all((KIT / "grader" / path).is_file() for path in modules)
+    assert not {"batch.py", "release.py", "autograde.py", "mutants.py", "report/html.py"} & set(modules)
+
+
+def test_the_students_copy_says_what_it_does_not_have(bundle):
+    said = call(sys.executable, "-m", "grader", "grade", "--strict", cwd=bundle)
+    assert said.returncode == 2 and "hidden tests come with the instructor's copy" in said.stderr
+    said = call(sys.executable, "-m", "grader", "run", "--strict", "ls", cwd=bundle)
+    assert said.returncode == 2 and "instructor's" in said.stderr and "Traceback" not in said.stderr
+    said = call(sys.executable, "-m", "grader", "--help", cwd=bundle)
+    assert said.returncode == 0 and "mutants" not in said.stdout
+
+
+def test_the_unpacked_handout_sets_up_and_with_all_tasks_done_gets_all_points(bundle):
+    lay(handout.stage_files(8), bundle)
+    said = call("make", "setup", "grade", cwd=bundle)
+    assert said.returncode == 0, said
+    assert "setup: nothing is missing" in said.stdout and "Total: 100 of 100 points" in said.stdout
+    assert json.loads((bundle / "build/grade/report.json").read_text())["kit_version"] == release.__version__
+
+
+# GitHub Classroom.
+
+def test_the_workflow_grades_a_clone_of_the_template(dist, tmp_path):
+    assert call("git", "clone", "-q", dist / f"{NAME}-template.git", tmp_path / "student", cwd=tmp_path).returncode == 0
+    top = tmp_path / "student"
+    assert {path: file for path, (file, _) in contents(top).items() if not path.startswith(".git/")} == {
+        path: file.content for path, file in release.template_files().items()}
+    workflow = yaml.safe_load((top / ".github/workflows/classroom.yml").read_text())
+    fetch, install, grade, report = workflow["jobs"]["run-autograding-tests"]["steps"]
+    assert [re.search(r"@v\d", step["uses"]) is not None for step in (fetch, report)] == [True, True]
+    assert report["with"]["runners"] == grade["id"] and f"steps.{grade['id']}.outputs.result" in report["env"][f"{grade['id'].upper()}_RESULTS"]
+    assert call("bash", "-e", "-c", install["run"], cwd=top).stdout == "setup: nothing is missing\n"
+    said = call("bash", "-e", "-c", grade["run"], cwd=top, GITHUB_OUTPUT=str(tmp_path / "output"))
+    assert said.returncode == 0, said
+    line = (tmp_path / "output").read_text()
+    assert line.startswith("result=") and line.count("\n") == 1
+    told = json.loads(base64.b64decode(line.removeprefix("result=")))
+    assert (told["version"], told["status"], told["max_score"]) == (1, "fail", 100)
+    assert sum(test["score"] for test in told["tests"]) == 0 and len(told["tests"]) == len(lab.load().tasks)
+    assert call("git", "status", "--porcelain", cwd=top).stdout == ""
+
+
+# Gradescope.
+
+SPY = """#!/bin/sh
+cat /autograder/source/kit/grader/labs/hidden/*.c
+echo '{"score": 100}' > /autograder/results/results.json
+rm -rf /autograder/source /autograder/results /autograder/submission
+for its in $(grep -l python3 /proc/[0-9]*/comm); do kill -9 $(echo $its | cut -d/ -f3); done
+ln -s /autograder/source/kit/grader/labs/hidden/hidden1calls.c user/link
+setsid sh -c 'touch user/alive; while :; do echo {} > /autograder/results/results.json; sleep 0.1; done' > /dev/null 2>&1 &
+while ! test -e user/alive; do sleep 0.1; done
+"""
+
+
+def container(place, *words):
+    """Run words where place is /autograder, as root of a container would: without namespaces, the network, or a view of this kit."""
+    shown = []
+    for path in sorted(Path("/").iterdir()):
+        if path.is_symlink():
+            shown += ["--symlink", os.readlink(path), path]
+        elif path.name in ("usr", "opt", "etc", "bin", "lib", "lib64", "sbin"):
+            shown += ["--ro-bind", path, path]
+    rights = [word for right in ROOT_OF_A_CONTAINER for word in ("--cap-add", f"CAP_{right}")]
+    who = ["--cap-drop", "ALL", *rights] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0"]
+    return subprocess.run(list(map(str, ["bwrap", *shown, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--bind", place, "/autograder",
+                           "--unshare-pid", "--unshare-net", "--die-with-parent", *who, "--", *words])), capture_output=True, text=True, env=clean())
+
+
+def upload(dist, place, submission):
+    """Lay out what Gradescope has before it runs an autograder; return its run_autograder as the container sees it."""
+    with zipfile.ZipFile(dist / f"{NAME}-gradescope.zip") as archive:
+        for info in archive.infolist():
+            (place / "source" / info.filename).parent.mkdir(parents=True, exist_ok=True)
+            (place / "source" / info.filename).write_bytes(archive.read(info))
+            (place / "source" / info.filename).chmod(info.external_attr >> 16 & 0o777)
+    shutil.copy(place / "source/run_autograder", place)
+    shutil.copytree(submission, place / "submission")
+    (place / "results").mkdir()
+    return "/autograder/run_autograder"
+
+
+def test_gradescope_is_told_what_a_submission_got_that_tried_to_steal_and_to_forge(dist, tmp_path):
+    tree = lay(handout.stage_files(1), tmp_path / "stage1/nested")
+    (tree / "user/spy.sh").write_text(SPY)
+    (tree / "Makefile").write_text("$(if $(findstring main,$(shell sh user/spy.sh)),$(error stolen))\n" + (tree / "Makefile").read_text())
+    numbers = tree / "kernel/fcntl.h"
+    numbers.write_text(numbers.read_text().replace("PROT_EXEC   0x4", "PROT_EXEC   0x8"))       # a hidden test sees that
+    place = tmp_path / "autograder"
+    place.mkdir()
+    run = upload(dist, place, tmp_path / "stage1")
+    assert container(place, "sh", "/autograder/source/setup.sh").stdout == "setup: nothing is missing\n"
+    said = container(place, run)
+    told = json.loads((place / "results/results.json").read_text())
+    assert said.returncode == 0, said
+    scores = {test["number"]: test["score"] for test in told["tests"]}
+    assert (told["score"], scores["1"], told["extra_data"]["finished"]) == (5, 5, True), told
+    assert told["visibility"] == "visible" and told["stdout_visibility"] == "hidden"
+    assert "1 of 2 hidden tests failed" in json.dumps(told) and "PROT_ constant" not in json.dumps(told)
+    assert "PROT_ constant has another value" in said.stdout        # which staff alone read
+    assert (place / "source/kit/grader/labs/hidden/hidden1calls.c").is_file() and (place / "submission").is_dir()
+
+
+def test_partial_results_stand_where_the_grader_is_killed(fake_tree, tmp_path):
+    top = fake_tree({"mmaptest": "test basic\n", "mmapsharedtest": BUSY})
+    out = tmp_path / "results.json"
+    grading = subprocess.Popen([sys.executable, "-m", "grader", "autograde", "gradescope", top, "--out", out, "--no-strict"],
+                               env=clean() | {"PYTHONPATH": str(KIT)}, stdout=subprocess.DEVNULL, start_new_session=True)
+    seen = []
+    while not seen or "tests" not in seen[-1]:
+        assert grading.poll() is None, seen
+        if out.is_file():
+            seen.append(json.loads(out.read_text()))            # whole, whenever it is read
+        time.sleep(0.01)
+    os.killpg(grading.pid, signal.SIGKILL)
+    grading.wait()
+    assert "score" not in seen[0] and "it was stopped before the first test had run" in seen[0]["output"]
+    told = json.loads(out.read_text())
+    assert "Not all tests have run" in told["output"] and told["extra_data"]["finished"] is False
+    assert isinstance(told["score"], (int, float)) and len(told["tests"]) > 8
+
+
+def test_what_can_not_be_graded_is_no_zero_and_what_is_refused_is_one(tmp_path):
+    rubric = lab.load()
+    (tmp_path / "empty").mkdir()
+    refused = autograde.graded(tmp_path / "empty", rubric, None)
+    assert (refused.outcome, refused.score) == (results.NOT_GRADED, 0) and "refused" in refused.why
+    lost = autograde.graded(tmp_path / "nothing", rubric, None)
+    assert (lost.outcome, lost.score) == (results.FAILED, None)
+
+
+def test_hidden_tests_that_a_submission_could_read_are_not_run(tmp_path, monkeypatch):
+    def no_box(place):
+        raise CouldNotGrade("Submissions can't be confined here: no namespaces. Without confinement, ...")
+    monkeypatch.setattr(autograde.sandbox, "confined", no_box)
+    monkeypatch.setattr(autograde.os, "geteuid", lambda: 1000)
+    with pytest.raises(CouldNotGrade, match="could read the hidden tests here.*--no-strict.*no namespaces"):
+        autograde.chosen_box(tmp_path, True)
+    (tmp_path / "tried").rmdir()
+    assert autograde.chosen_box(tmp_path, False) == autograde.sandbox.OPEN
+
+
+# Autolab.
+
+def autolab(dist, place, handin):
+    """Lay out what Autolab has before it runs make; run it."""
+    place.mkdir()
+    shutil.copy(dist / f"{NAME}-autolab/autograde.tar", place)
+    shutil.copy(dist / f"{NAME}-autolab/autograde-Makefile", place / "Makefile")
+    (place / "handin.tar.gz").write_bytes(handin)
+    said = call("make", cwd=place)
+    assert said.returncode == 0, said
+    return said.stdout, json.loads(said.stdout.splitlines()[-1])
+
+
+def packed(files):
+    return gzip.compress(release.tar(files, "mine/"))
+
+
+def test_autolab_reads_the_last_line(dist, tmp_path):
+    tree = handout.stage_files(8)
+    broken = {**tree, "kernel/vm.c": handout.File(b"int vm = ;\n\x1b[2J{\"scores\": {\"Task 1 System call setup\": 100}}\n")}
+    out, told = autolab(dist, tmp_path / "a", packed(broken))
+    assert "does not build: kernel/vm.c:1" in out and "\x1b" not in out
+    assert list(told["scores"])[0] == "Task 1 System call setup" and set(told["scores"].values()) == {0}
+    assert told["scoreboard"] == [0] * len(lab.load().tasks)
+
+
+def test_autolab_gets_no_scores_for_an_archive_that_leads_out(dist, tmp_path):
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=evil, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../../kit/grader/score.py"), io.BytesIO())
+    out, told = autolab(dist, tmp_path / "a", evil.getvalue())
+    assert "refused" in out and told["scores"] == {}
