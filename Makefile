@@ -81,6 +81,6 @@ coverage:
 	@$(PYTHON) -m grader coverage
 
 clean:
-	rm -rf build .pytest_cache .hypothesis
+	rm -rf build dist .pytest_cache .hypothesis
 	find grader -name __pycache__ -exec rm -rf {} +
 	$(MAKE) -C solution clean

@@ -13,16 +13,18 @@ import sys
 import tarfile
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from grader import CouldNotGrade, autograde, handout, hidden, lab, release, results
+from grader import CouldNotGrade, autograde, handout, hidden, lab, release, results, score
+from grader.tests import synthetic as syn
 from grader.tests.conftest import KIT
 from grader.tests.test_machine import BUSY
 
-NAME = "mmap-1.0"
+NAME = f"{lab.load().name}-{lab.load().version}"
 ROOT_OF_A_CONTAINER = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE")
 STRICT_ALONE = ("strict", "hidden", "seal", "oracle", "marks", "gdbstub", "traps", "rebuild", "owndisk", "desk")
 
@@ -270,6 +272,15 @@ def test_partial_results_stand_where_the_grader_is_killed(fake_tree, tmp_path):
     told = json.loads(out.read_text())
     assert "Not all tests have run" in told["output"] and told["extra_data"]["finished"] is False
     assert isinstance(told["score"], (int, float)) and len(told["tests"]) > 8
+
+
+def test_points_that_hidden_tests_may_still_cost_are_not_told_before():
+    strict = lab.load(strict=True)
+    opened = score.grade(strict, syn.build(), syn.stage_runs(8), syn.TABLE)
+    assert [task.score for task in score.provisional(opened, strict).tasks] == [task.points * strict.share for task in strict.tasks]
+    assert score.provisional(opened, strict).score == opened.score * strict.share
+    for open_lab in (lab.load(), replace(strict, strict="report")):
+        assert score.provisional(opened, open_lab) == opened
 
 
 def test_what_can_not_be_graded_is_no_zero_and_what_is_refused_is_one(tmp_path):
