@@ -33,6 +33,12 @@ void            consoleintr(int c);
 // exec.c
 int             kexec(char *path, char **argv);
 
+// failalloc.c
+#ifdef FAILALLOC
+void            failinit(void);
+int             failnow(void);
+#endif
+
 // file.c
 void            fileinit(void);
 struct file    *filealloc(void);
@@ -74,6 +80,10 @@ void           *kzalloc(void);
 void            kfree(void *pa);
 void            kref(void *pa);
 int             kshared(void *pa);
+#if LAB_TASK >= 13
+int             kcow(void *pa, int sure);
+void           *kown(void *pa);
+#endif
 void           *tablealloc(void);
 void            tablefree(void *pa);
 
@@ -84,6 +94,15 @@ void            end_op(void);
 void            next_op(void);
 void            log_write(struct buf *b);
 void            log_flush(void);
+
+// meminfo.c
+#if LAB_TASK >= 12
+int             mapinfo(uint64 addr);
+int             virtpages(void);
+int             physpages(void);
+int             tablepages(void);
+uint64          physaddr(uint64 va);
+#endif
 
 // mmap.c
 uint64          do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off);
@@ -99,6 +118,22 @@ int             mmapcopy(struct proc *from, struct proc *to);
 #endif
 #if LAB_TASK >= 8
 void            mmapinit(void);
+#endif
+#if LAB_TASK >= 9
+void            anonclose(struct file *f);
+#endif
+#if LAB_TASK >= 11
+int             do_mprotect(uint64 addr, uint64 len, int prot);
+#endif
+#if LAB_TASK >= 13
+uint64          cowfault(pte_t *pte);
+#endif
+#if LAB_TASK >= 14
+int             do_msync(uint64 addr, uint64 len);
+char           *filepage(struct inode *ip, uint pageno);
+void            pagedone(char *page);
+void            filepagewrite(struct inode *ip, uint off, void *data, uint n, void *src);
+void            filepagetrunc(struct inode *ip);
 #endif
 
 // pipe.c
@@ -221,5 +256,21 @@ int             vmprefault(uint64 va, uint64 len, int read);
 int             copyout(pagetable_t pagetable, uint64 dstva, char *src, uint64 len);
 int             copyin(pagetable_t pagetable, char *dst, uint64 srcva, uint64 len);
 int             copyinstr(pagetable_t pagetable, char *dst, uint64 srcva, uint64 max);
+
+// vma.c
+#if LAB_TASK >= 3
+int             findvma(struct proc *p, uint64 va);
+void            insertvma(struct proc *p, int i, struct vma v);
+uint64          placevma(struct proc *p, uint64 len);
+#endif
+#if LAB_TASK >= 5
+void            removevma(struct proc *p, int i);
+void            splitvma(struct proc *p, int i, uint64 va);
+#endif
+#if LAB_TASK >= 10
+int             freerange(struct proc *p, uint64 start, uint64 end);
+int             cuts(struct proc *p, uint64 start, uint64 end);
+int             mergevma(struct proc *p, int i);
+#endif
 
 #define NELEM(x) (sizeof(x) / sizeof((x)[0]))

@@ -405,6 +405,11 @@ itrunc(struct inode *ip)
   dropblocks(ip, 0);
   ip->size = 0;
   iupdate(ip);
+#if LAB_TASK >= 14
+  filepagetrunc(ip);
+#else
+  // TODO(task 14): pages that are mapped become empty as well. See docs/task14.md.
+#endif
 }
 
 // What fstat tells of ip.
@@ -452,6 +457,19 @@ readi(struct inode *ip, int user_dst, uint64 dst, uint off, uint n)
       first = which;
       have = lookahead(ip, off, n - done, list);
     }
+#if LAB_TASK >= 14
+    char *page = filepage(ip, off / PGSIZE);
+    if (page) {
+      k = min(n - done, PGSIZE - off % PGSIZE);
+      int bad = either_copyout(user_dst, dst, page + off % PGSIZE, k);
+      pagedone(page);
+      if (bad)
+        return -1;
+      continue;
+    }
+#else
+    // TODO(task 14): a page that is mapped has what the file holds. See docs/task14.md.
+#endif
     k = min(n - done, BSIZE - off % BSIZE);
     struct buf *b = bread(ip->dev, list[which - first]);
     int bad = either_copyout(user_dst, dst, b->data + off % BSIZE, k);
@@ -462,16 +480,22 @@ readi(struct inode *ip, int user_dst, uint64 dst, uint off, uint n)
   return n;
 }
 
-// Copy k bytes from src to byte `at` on of the block where; fresh if nothing was in it before.
+// Copy k bytes from src to the file's block where, from byte off of the file on; fresh if nothing was in it before.
 // Returns 0, or -1 if src is bad.
 static int
-fillblock(uint dev, uint where, int fresh, uint at, int user_src, uint64 src, uint k)
+fillblock(struct inode *ip, uint where, int fresh, uint off, int user_src, uint64 src, uint k)
 {
-  struct buf *b = fresh ? bnew(dev, where) : bread(dev, where);
+  struct buf *b = fresh ? bnew(ip->dev, where) : bread(ip->dev, where);
+  uint at = off % BSIZE;
   if (fresh && k < BSIZE)
     memset(b->data, 0, BSIZE);
   int bad = either_copyin(b->data + at, user_src, src, k);
   log_write(b);   // though bad: some of it may have been copied
+#if LAB_TASK >= 14
+  filepagewrite(ip, off, b->data + at, k, user_src ? 0 : (void *)src);
+#else
+  // TODO(task 14): a page that is mapped gets these bytes too. See docs/task14.md.
+#endif
   brelse(b);
   return bad ? -1 : 0;
 }
@@ -490,7 +514,7 @@ fillblocks(struct inode *ip, int user_src, uint64 src, uint off, uint n, uint fr
       blocksof(ip, first, have, list);
     }
     uint k = min(n - done, BSIZE - at);
-    if (fillblock(ip->dev, list[which - first], which >= fresh, at, user_src, src + done, k) < 0)
+    if (fillblock(ip, list[which - first], which >= fresh, off + done, user_src, src + done, k) < 0)
       break;
     done += k;
   }

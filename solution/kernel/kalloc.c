@@ -18,6 +18,9 @@ struct frame {
   uint   nextfree;   // FREE: the next frame of the free list
   ushort refs;       // PAGE: references
   uchar  kind;
+#if LAB_TASK >= 13
+  ushort promises;   // PAGE: how many of the owners were promised a copy, see kcow; fewer than refs
+#endif
 };
 
 #define NFRAME   ((PHYSTOP - KERNBASE) / PGSIZE)
@@ -27,6 +30,10 @@ static struct {
   struct spinlock lock;      // protects everything here
   uint            freelist;  // frames that were used and given back
   uint            fresh;     // frames from here on were never used; they are in no list
+#if LAB_TASK >= 13
+  uint            nfree;     // frames that are free
+  uint            promised;  // of these: for owners of copy-on-write pages, see kcow
+#endif
   struct frame    frame[NFRAME];
 } mem;
 
@@ -37,6 +44,9 @@ kinit(void)
 {
   initlock(&mem.lock, "mem");
   mem.fresh = ((uint64)end - KERNBASE) / PGSIZE;
+#if LAB_TASK >= 13
+  mem.nfree = NFRAME - mem.fresh;
+#endif
 }
 
 // The frame at pa. Panics, as who, unless pa is a page that was given out.
@@ -52,20 +62,41 @@ lookup(void *pa, char *who)
   return &mem.frame[n];
 }
 
-// Take a free frame for use as kind. Returns its address, or 0 if there is none.
+// A free frame, as kind from now on; 0 if there is none. mem.lock is held.
 static void *
-take(enum kind kind)
+pick(enum kind kind)
 {
-  acquire(&mem.lock);
   uint n = mem.freelist;
   if (n != NOFRAME)
     mem.freelist = mem.frame[n].nextfree;
   else if (mem.fresh < NFRAME)
     n = mem.fresh++;
-  if (n != NOFRAME)
-    mem.frame[n] = (struct frame){ .kind = kind, .refs = 1 };
+  else
+    return 0;
+  mem.frame[n] = (struct frame){ .kind = kind, .refs = 1 };
+#if LAB_TASK >= 13
+  mem.nfree--;
+#endif
+  return (void *)(KERNBASE + (uint64)n * PGSIZE);
+}
+
+// Take a free frame for use as kind. Returns its address, or 0 if there is none that was not promised.
+static void *
+take(enum kind kind)
+{
+  void *pa = 0;
+
+#ifdef FAILALLOC
+  if (failnow())
+    return 0;
+#endif
+  acquire(&mem.lock);
+#if LAB_TASK >= 13
+  if (mem.nfree > mem.promised)
+#endif
+    pa = pick(kind);
   release(&mem.lock);
-  return n == NOFRAME ? 0 : (void *)(KERNBASE + (uint64)n * PGSIZE);
+  return pa;
 }
 
 // Put f in the free list. mem.lock is held.
@@ -75,6 +106,9 @@ giveback(struct frame *f)
   f->kind = FREE;
   f->nextfree = mem.freelist;
   mem.freelist = f - mem.frame;
+#if LAB_TASK >= 13
+  mem.nfree++;
+#endif
 }
 
 // A page with one reference and undefined content, or 0 if memory is out.
@@ -104,6 +138,58 @@ kref(void *pa)
   release(&mem.lock);
 }
 
+#if LAB_TASK >= 13
+
+// Another owner for the page at pa, until one of them stores: then kown gives each but the last a copy. If sure,
+// the frame for that is promised now. Returns -1 if there is none left to promise: better that fork fails than a store.
+int
+kcow(void *pa, int sure)
+{
+  acquire(&mem.lock);
+  int enough = !sure || mem.nfree > mem.promised;
+  if (enough) {
+    struct frame *f = lookup(pa, "kcow");
+    f->refs++;
+    f->promises += sure;
+    mem.promised += sure;
+  }
+  release(&mem.lock);
+  return enough ? 0 : -1;
+}
+
+// f has lost an owner. mem.lock is held.
+static void
+unpromise(struct frame *f)
+{
+  if (f->promises > 0 && f->promises >= f->refs) {
+    f->promises--;
+    mem.promised--;
+  }
+}
+
+// An owner of the page at pa wants to store. Returns the page if it is the only owner by now, or else
+// a copy, for which it has given the page up; 0 if memory is out and it was promised none. The lock is held while
+// the copy is made, lest two owners copy and none is the last.
+void *
+kown(void *pa)
+{
+  void *mine = pa;
+
+  acquire(&mem.lock);
+  struct frame *f = lookup(pa, "kown");
+  if (f->refs > 1) {
+    mine = f->promises > 0 || mem.nfree > mem.promised ? pick(PAGE) : 0;
+    if (mine) {
+      memmove(mine, pa, PGSIZE);
+      f->refs--;
+      unpromise(f);
+    }
+  }
+  release(&mem.lock);
+  return mine;
+}
+#endif
+
 // Drop a reference to the page at pa; the last one frees it.
 void
 kfree(void *pa)
@@ -114,6 +200,10 @@ kfree(void *pa)
     panic("kfree: %p is a page of a page table", pa);
   if (--f->refs == 0)
     giveback(f);
+#if LAB_TASK >= 13
+  else
+    unpromise(f);
+#endif
   release(&mem.lock);
 }
 

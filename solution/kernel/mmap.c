@@ -1,4 +1,4 @@
-// mmap.c - files mapped into memory: the mappings of a process, and their pages.
+// mmap.c - mapped memory: what a process mapped, and the pages of it. vma.c keeps the table.
 #include "types.h"
 #include "param.h"
 #include "riscv.h"
@@ -14,45 +14,6 @@
 #include "defs.h"
 #if LAB_TASK >= 3
 
-// ---- the VMA table: p->vma[0] to p->vma[p->nvma-1], in order of address, without overlap
-
-// The index of the first VMA that ends after va: the one that holds va, if any does.
-static int
-findvma(struct proc *p, uint64 va)
-{
-  int low = 0, high = p->nvma;
-
-  while (low < high) {
-    int mid = (low + high) / 2;
-    if (p->vma[mid].end > va)
-      high = mid;
-    else
-      low = mid + 1;
-  }
-  return low;
-}
-
-// Make v the VMA with index i. There is a free slot. Takes a reference to v's file.
-static void
-insertvma(struct proc *p, int i, struct vma v)
-{
-  memmove(&p->vma[i + 1], &p->vma[i], (p->nvma - i) * sizeof(v));
-  p->nvma++;
-  p->vma[i] = v;
-  filedup(v.file);
-}
-
-// Where len bytes fit, at the lowest address above the heap; 0 if they don't.
-static uint64
-place(struct proc *p, uint64 len)
-{
-  uint64 at = p->sz > MMAPBASE ? PGROUNDUP(p->sz) : MMAPBASE;
-
-  for (int i = 0; i < p->nvma && p->vma[i].start - at < len; i++)
-    at = p->vma[i].end;
-  return at + len <= MMAPTOP ? at : 0;
-}
-
 // Offsets end here, so that the number of a file's page fits in an int.
 #define MAXOFFSET (1UL << 43)
 
@@ -60,34 +21,13 @@ place(struct proc *p, uint64 len)
 static int
 mappable(struct file *f, int prot, int flags)
 {
+#if LAB_TASK >= 9
+  if (f == 0)
+    return 1;
+#endif
   if (f->type != FD_INODE || f->ip->type != T_FILE || !f->readable)
     return 0;
   return f->writable || !(flags & MAP_SHARED) || !(prot & PROT_WRITE);
-}
-#endif
-#if LAB_TASK >= 5
-
-// Remove the VMA with index i, whose pages are gone.
-static void
-removevma(struct proc *p, int i)
-{
-  struct file *f = p->vma[i].file;
-
-  p->nvma--;
-  memmove(&p->vma[i], &p->vma[i + 1], (p->nvma - i) * sizeof(p->vma[0]));
-  fileclose(f);
-}
-
-// Cut the VMA with index i in two at va. There is a free slot.
-static void
-splitvma(struct proc *p, int i, uint64 va)
-{
-  struct vma upper = p->vma[i];
-
-  upper.off += va - upper.start;
-  upper.start = va;
-  p->vma[i].end = va;
-  insertvma(p, i + 1, upper);
 }
 #endif
 #if LAB_TASK >= 8
@@ -95,19 +35,19 @@ splitvma(struct proc *p, int i, uint64 va)
 // ---- shared pages
 //
 // Every mapping of a page of a file has the same frame, if it is MAP_SHARED. Which page of which file
-// a frame holds stands in shared.page[], by frame number. A frame is listed as long as some PTE maps it; each
-// PTE has a reference to it. While it is listed a VMA keeps the file open, so the inode stays in memory.
+// a frame holds stands in shared.page[], by frame number. A frame is listed as long as it has a reference: each
+// PTE that maps it has one. While it is listed a VMA keeps the file open, so the inode stays in memory.
 
 #define NFRAME        ((PHYSTOP - KERNBASE) / PGSIZE)
 #define FRAME(pa)     (((uint64)(pa) - KERNBASE) / PGSIZE)
-#define NCHAIN        1024   // a power of two
+#define NCHAIN        8192   // a power of two
 
 static struct {
   struct spinlock lock;
   uint            chain[NCHAIN];   // first frame of each hash chain; 0 ends a chain
   struct {
-    struct inode *ip;
-    uint          pageno;          // page of the file
+    void         *object;          // the inode, or the anonymous file; 0 if the frame is not listed
+    uint          pageno;          // page of the object
     uint          next;            // in the chain
   } page[NFRAME];
 } shared;
@@ -118,23 +58,41 @@ mmapinit(void)
   initlock(&shared.lock, "shared");
 }
 
-// The chain of page pageno of ip.
-static uint *
-chainof(struct inode *ip, uint pageno)
+// Is the frame at pa, which the caller has a reference to, listed?
+static int
+listed(void *pa)
 {
-  return &shared.chain[(ip->inum * 67 + pageno) % NCHAIN];
+  return shared.page[FRAME(pa)].object != 0;
 }
 
-// The frame that holds page pageno of ip, with a reference for the caller; 0 if there is none.
+// The chain of page pageno of object.
+static uint *
+chainof(void *object, uint pageno)
+{
+  return &shared.chain[((uint64)object / 8 * 67 + pageno) % NCHAIN];
+}
+
+// The number of the frame that is listed for page pageno of object; 0 if none is. shared.lock is held.
+static uint
+lookup(void *object, uint pageno)
+{
+  uint n = *chainof(object, pageno);
+
+  while (n && (shared.page[n].object != object || shared.page[n].pageno != pageno))
+    n = shared.page[n].next;
+  return n;
+}
+
+// The frame that holds page pageno of object, with a reference for the caller; 0 if there is none.
 static void *
-sharedfind(struct inode *ip, uint pageno)
+sharedfind(void *object, uint pageno)
 {
   void *pa = 0;
 
+  if (__atomic_load_n(chainof(object, pageno), __ATOMIC_RELAXED) == 0)
+    return 0;   // most often: without the lock
   acquire(&shared.lock);
-  uint n = *chainof(ip, pageno);
-  while (n && (shared.page[n].ip != ip || shared.page[n].pageno != pageno))
-    n = shared.page[n].next;
+  uint n = lookup(object, pageno);
   if (n) {
     pa = (void *)(KERNBASE + (uint64)n * PGSIZE);
     kref(pa);
@@ -143,35 +101,134 @@ sharedfind(struct inode *ip, uint pageno)
   return pa;
 }
 
-// List frame pa as the one that holds page pageno of ip, which no frame did. ip is locked.
-static void
-sharedadd(struct inode *ip, uint pageno, void *pa)
+// List frame pa as the one that holds page pageno of object. Returns 0, and does nothing, if there is one already.
+static int
+sharedadd(void *object, uint pageno, void *pa)
 {
   acquire(&shared.lock);
-  uint *chain = chainof(ip, pageno);
-  uint n = FRAME(pa);
-  shared.page[n].ip = ip;
-  shared.page[n].pageno = pageno;
-  shared.page[n].next = *chain;
-  *chain = n;
+  int fresh = lookup(object, pageno) == 0;
+  if (fresh) {
+    uint *chain = chainof(object, pageno);
+    uint n = FRAME(pa);
+    shared.page[n].object = object;
+    shared.page[n].pageno = pageno;
+    shared.page[n].next = *chain;
+    *chain = n;
+  }
   release(&shared.lock);
+  return fresh;
 }
 
-// Drop a PTE's reference to the shared frame pa; the last one takes it off the list.
+// Drop a reference to the listed frame pa; the last one takes it off the list.
 static void
 shareddrop(void *pa)
 {
   acquire(&shared.lock);
   if (!kshared(pa)) {
     uint n = FRAME(pa);
-    uint *link = chainof(shared.page[n].ip, shared.page[n].pageno);
+    uint *link = chainof(shared.page[n].object, shared.page[n].pageno);
     while (*link != n)
       link = &shared.page[*link].next;
     *link = shared.page[n].next;
+    shared.page[n].object = 0;
   }
   kfree(pa);
   release(&shared.lock);
 }
+#endif
+#if LAB_TASK >= 9
+
+// ---- anonymous files: what a MAP_SHARED mapping of no file maps, so that forked processes find the same pages.
+// Their pages stay listed, with a reference of the file's own, until the last mapping of the file is gone.
+
+// A new one, of so many pages. Returns 0 if NFILE files are open.
+static struct file *
+anonfile(uint npages)
+{
+  struct file *f = filealloc();
+
+  if (f) {
+    f->type = FD_ANON;
+    f->off = npages;
+  }
+  return f;
+}
+
+// Page pageno of f, with a reference for the caller. Returns 0 if memory is out.
+static void *
+anonpage(struct file *f, uint pageno)
+{
+  void *page = sharedfind(f, pageno);
+
+  if (page)
+    return page;
+  page = kzalloc();
+  if (page && !sharedadd(f, pageno, page))
+    kfree(page);   // another process was first
+  return page ? sharedfind(f, pageno) : 0;
+}
+
+// Drop the pages of the anonymous file f, which nobody maps any more.
+void
+anonclose(struct file *f)
+{
+  for (uint pageno = 0; pageno < f->off; pageno++) {
+    void *page = sharedfind(f, pageno);
+    if (page) {
+      kfree(page);
+      shareddrop(page);
+    }
+  }
+}
+#else
+// TODO(task 9): what a MAP_SHARED mapping of no file maps, so that forked processes find the same pages. See docs/task9.md.
+#endif
+#if LAB_TASK >= 14
+
+// ---- one truth for file data: while a page of a file is listed, its frame has what the file holds. readi and
+// writei look here, with the inode locked.
+
+// The frame with page pageno of ip, and a reference for pagedone; 0 if none is listed.
+char *
+filepage(struct inode *ip, uint pageno)
+{
+  return sharedfind(ip, pageno);
+}
+
+void
+pagedone(char *page)
+{
+  shareddrop(page);
+}
+
+// n bytes, which don't cross a page, were written to ip at off; data has them. They came from src, unless that is 0.
+void
+filepagewrite(struct inode *ip, uint off, void *data, uint n, void *src)
+{
+  char *page = sharedfind(ip, off / PGSIZE);
+
+  if (page == 0)
+    return;
+  if (page + off % PGSIZE != src)   // else this is write-back, and a store may have come since
+    memmove(page + off % PGSIZE, data, n);
+  shareddrop(page);
+}
+
+// ip was made empty.
+void
+filepagetrunc(struct inode *ip)
+{
+  if (ip->ref < 2)
+    return;   // nobody else has it, so nobody maps it
+  acquire(&shared.lock);
+  for (uint i = 0; i < NCHAIN; i++)
+    for (uint n = shared.chain[i]; n; n = shared.page[n].next)
+      if (shared.page[n].object == ip)
+        memset((void *)(KERNBASE + (uint64)n * PGSIZE), 0, PGSIZE);
+  release(&shared.lock);
+}
+#else
+// TODO(task 14): let readi, writei and itrunc find the pages of a file that are mapped. See docs/task14.md.
 #endif
 #if LAB_TASK >= 4
 
@@ -203,10 +260,18 @@ readpage(struct inode *ip, uint64 off)
   return page;
 }
 
-// The page to map at va in v, with a reference for the PTE. 0 if memory is out.
+// The page to map at va in v for such an access, with a reference for the PTE. 0 if memory is out.
 static void *
-getpage(struct vma *v, uint64 va)
+getpage(struct vma *v, uint64 va, int access)
 {
+#if LAB_TASK >= 9
+  if (v->file == 0)
+    return kzalloc();
+  if (v->file->type == FD_ANON)
+    return anonpage(v->file, (v->off + (va - v->start)) / PGSIZE);
+#else
+  // TODO(task 9): a page of anonymous memory. See docs/task9.md.
+#endif
   struct inode *ip = v->file->ip;
   uint64 off = v->off + (va - v->start);
   void *page = 0;
@@ -216,6 +281,11 @@ getpage(struct vma *v, uint64 va)
   ilock(ip);
 #if LAB_TASK >= 8
   int share = v->flags & MAP_SHARED;
+#if LAB_TASK >= 14
+  share |= access != FAULT_STORE;   // a MAP_PRIVATE page is the file's until the first store
+#else
+  // TODO(task 14): until the first store a MAP_PRIVATE page is the file's. See docs/task14.md.
+#endif
   if (share)
     page = sharedfind(ip, off / PGSIZE);
   if (page == 0) {
@@ -231,12 +301,12 @@ getpage(struct vma *v, uint64 va)
   return page;
 }
 
-// Drop the reference that a PTE of v had.
+// Drop a reference to a page of user memory.
 static void
-droppage(struct vma *v, void *page)
+droppage(void *page)
 {
 #if LAB_TASK >= 8
-  if (v->flags & MAP_SHARED) {
+  if (listed(page)) {
     shareddrop(page);
     return;
   }
@@ -255,8 +325,8 @@ allows(struct vma *v, int access)
   return (v->prot & need) != 0;
 }
 
-// The PTE bits of a page of v that is mapped for such an access. A page of a MAP_SHARED mapping gets
-// PTE_W only with the first store, so that PTE_W says: written, to be written back.
+// The PTE bits of a page of v that is mapped for such an access. A page of a MAP_SHARED mapping gets PTE_W
+// only with the first store, and PTE_D then too: so PTE_D says that it was written, whether or not hardware sets it.
 static int
 pteperm(struct vma *v, int access)
 {
@@ -266,10 +336,42 @@ pteperm(struct vma *v, int access)
     perm |= PTE_R;
   if (v->prot & PROT_EXEC)
     perm |= PTE_X;
-  if ((v->prot & PROT_WRITE) && (access == FAULT_STORE || (v->flags & MAP_PRIVATE)))
-    perm |= PTE_W;
+  if ((v->prot & PROT_WRITE) && access == FAULT_STORE)
+    perm |= PTE_W | PTE_D;
   return perm;
 }
+#endif
+#if LAB_TASK >= 13
+
+// A copy of the listed frame page, which the caller gives up. Returns 0 if memory is out.
+static void *
+privatecopy(void *page)
+{
+  void *copy = kalloc();
+
+  if (copy) {
+    memmove(copy, page, PGSIZE);
+    shareddrop(page);
+  }
+  return copy;
+}
+
+// Make *pte, which is read-only because others may have the page too, writable: with a copy, unless the process
+// is the only owner left. Returns the page; 0 if memory is out.
+uint64
+cowfault(pte_t *pte)
+{
+  void *page = (void *)PTE2PA(*pte);
+  void *own = listed(page) ? privatecopy(page) : kown(page);
+
+  if (own)
+    *pte = PA2PTE(own) | (PTE_FLAGS(*pte) & ~PTE_COW) | PTE_W | PTE_D;
+  return (uint64)own;
+}
+#else
+// TODO(task 13): cowfault, for a store to a page that others may have too: a copy, unless nobody else has it any more. See docs/task13.md.
+#endif
+#if LAB_TASK >= 4
 
 // Make the access possible that p, the current process, tried at va, which is no heap. Returns
 // the physical address of the page; 0 if no mapping allows it, or memory is out. May sleep.
@@ -285,12 +387,18 @@ mmapfault(struct proc *p, uint64 va, int access)
 
   pte_t *pte = walk(p->pagetable, va, 0);
   if (pte && *pte) {   // here already: this is its first store
+#if LAB_TASK >= 13
+    if (v->flags & MAP_PRIVATE)
+      return cowfault(pte);
+#else
+    // TODO(task 13): others may have a MAP_PRIVATE page too. See docs/task13.md.
+#endif
     *pte |= PTE_W | PTE_D;
     return PTE2PA(*pte);
   }
-  void *page = getpage(v, va);
+  void *page = getpage(v, va, access);
   if (page && mappages(p->pagetable, va, PGSIZE, (uint64)page, pteperm(v, access)) < 0) {
-    droppage(v, page);
+    droppage(page);
     page = 0;
   }
   return (uint64)page;
@@ -318,11 +426,15 @@ writeback(struct proc *p, struct vma *v, uint64 start, uint64 end)
 {
   int n = 0;   // pages written
 
-  if (!(v->flags & MAP_SHARED) || !(v->prot & PROT_WRITE))
+  if (!(v->flags & MAP_SHARED))
     return;
+#if LAB_TASK >= 9
+  if (v->file->type == FD_ANON)
+    return;
+#endif
   begin_op();
   for (pte_t *pte; (pte = walknext(p->pagetable, &start, end)) != 0; start += PGSIZE) {
-    if (!(*pte & PTE_W))
+    if (!(*pte & PTE_D))
       continue;
     if (n > 0 && n % PAGESPEROP == 0)
       next_op();
@@ -338,7 +450,7 @@ unmappages(struct proc *p, struct vma *v, uint64 start, uint64 end)
 {
   writeback(p, v, start, end);
   for (pte_t *pte; (pte = walknext(p->pagetable, &start, end)) != 0; start += PGSIZE) {
-    droppage(v, (void *)PTE2PA(*pte));
+    droppage((void *)PTE2PA(*pte));
     *pte = 0;
   }
 }
@@ -358,18 +470,29 @@ munmapall(struct proc *p)
 #endif
 #if LAB_TASK >= 7
 
-// Copy the pages that the child's parent has in v, its own and the child's.
-// Returns -1 if memory is out.
+// Give the child the pages that its parent has in v, MAP_PRIVATE. Returns -1 if memory is out.
 static int
 copyprivate(struct proc *from, struct proc *to, struct vma *v)
 {
   uint64 va = v->start;
 
   for (pte_t *pte; (pte = walknext(from->pagetable, &va, v->end)) != 0; va += PGSIZE) {
+#if LAB_TASK >= 14
+    if (listed((void *)PTE2PA(*pte)))
+      continue;   // it is the file's still: the child finds it by a fault of its own
+#endif
+#if LAB_TASK >= 13
+    void *page = (void *)PTE2PA(*pte);
+    if (kcow(page, (va - v->start) / PGSIZE < SUREPAGES) < 0)
+      return -1;
+    *pte &= ~PTE_W;   // both have it until one stores
+#else
+    // TODO(task 13): share the page until one of the two stores to it. See docs/task13.md.
     void *page = kalloc();
     if (page == 0)
       return -1;
     memmove(page, (void *)PTE2PA(*pte), PGSIZE);
+#endif
     if (mappages(to->pagetable, va, PGSIZE, (uint64)page, PTE_FLAGS(*pte)) < 0) {
       kfree(page);
       return -1;
@@ -398,13 +521,64 @@ mmapcopy(struct proc *from, struct proc *to)
 
 // ---- the system calls
 
-// Map len bytes of f from offset off into the current process. addr is a hint, and not used.
+#if LAB_TASK >= 9
+
+// Give v, which maps no file, what it maps instead. Returns -1 if too many files are open.
+static int
+anonymous(struct vma *v)
+{
+  if (v->flags == MAP_PRIVATE) {
+    v->off = v->start;   // of the address space itself: neighbours continue each other
+    return 0;
+  }
+  v->off = 0;
+  v->file = anonfile((v->end - v->start) / PGSIZE);
+  return v->file ? 0 : -1;
+}
+#endif
+#if LAB_TASK >= 10
+
+// Where len bytes are to be mapped: at addr if it is fixed, or else if there is room; 0 if nowhere.
+static uint64
+choose(struct proc *p, uint64 addr, uint64 len, int fixed)
+{
+  if (fixed)
+    return addr % PGSIZE == 0 && addr >= MMAPBASE && addr >= p->sz && addr <= MMAPTOP - len ? addr : 0;
+  if (addr && addr < MMAPTOP && freerange(p, PGROUNDUP(addr), PGROUNDUP(addr) + len))
+    return PGROUNDUP(addr);
+  return placevma(p, len);
+}
+
+// Put v, which has a place, into p's table, in the place of what is mapped there, and join it with its
+// neighbours if they are alike. Returns -1 if the table is too full.
+static int
+replace(struct proc *p, struct vma *v)
+{
+  if (p->nvma + cuts(p, v->start, v->end) >= NVMA || (v->file == 0 && anonymous(v) < 0))
+    return -1;
+  do_munmap(v->start, v->end - v->start);
+  int i = findvma(p, v->start);
+  insertvma(p, i, *v);
+  mergevma(p, i);
+  mergevma(p, i - 1);
+  return 0;
+}
+#else
+// TODO(task 10): where a hint, or MAP_FIXED, puts a mapping; what was there is replaced, and alike neighbours become one. See docs/task10.md.
+#endif
+
+// Map len bytes of f from offset off into the current process; f is 0 for MAP_ANONYMOUS.
 // Nothing is read yet. Returns the address; -1 if an argument is bad, or there is no room.
 uint64
 do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off)
 {
 #if LAB_TASK >= 3
   struct proc *p = myproc();
+#if LAB_TASK >= 10
+  int fixed = flags & MAP_FIXED;
+
+  flags &= ~MAP_FIXED;
+#endif
 
   if (len == 0 || len > MMAPTOP - MMAPBASE || off % PGSIZE || off > MAXOFFSET)
     return -1;
@@ -414,11 +588,30 @@ do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off
     return -1;
 
   len = PGROUNDUP(len);
-  uint64 start = place(p, len);
+#if LAB_TASK >= 10
+  uint64 start = choose(p, addr, len, fixed);
+#else
+  // TODO(task 10): addr is a hint, or with MAP_FIXED an order. See docs/task10.md.
+  uint64 start = placevma(p, len);
+#endif
   if (start == 0)
     return -1;
   struct vma v = { .start = start, .end = start + len, .prot = prot, .flags = flags, .file = f, .off = off };
+#if LAB_TASK >= 10
+  if (replace(p, &v) < 0)
+    return -1;
+#else
+  // TODO(task 10): with MAP_FIXED, unmap what is there; merge with neighbours that are alike. See docs/task10.md.
+#if LAB_TASK >= 9
+  if (f == 0 && anonymous(&v) < 0)
+    return -1;
+#endif
   insertvma(p, findvma(p, start), v);
+#endif
+#if LAB_TASK >= 9
+  if (v.file != f)
+    fileclose(v.file);   // the VMA has it
+#endif
   return start;
 #else
   // TODO(task 3): check the arguments, choose an address, record the mapping. See docs/task3.md.
@@ -465,3 +658,90 @@ do_munmap(uint64 addr, uint64 len)
   return -1;
 #endif
 }
+#if LAB_TASK >= 11
+
+// Is all of [addr, end) mapped by VMAs that may have prot?
+static int
+allmapped(struct proc *p, uint64 addr, uint64 end, int prot)
+{
+  for (int i = findvma(p, addr); addr < end; addr = p->vma[i++].end) {
+    struct vma *v = &p->vma[i];
+    if (i == p->nvma || v->start > addr)
+      return 0;
+    if ((prot & PROT_WRITE) && v->flags == MAP_SHARED && v->file->type == FD_INODE && !v->file->writable)
+      return 0;
+  }
+  return 1;
+}
+
+// Give v another prot, and its pages: what is taken away is gone at once, PTE_W comes with a store.
+static void
+setprot(struct proc *p, struct vma *v, int prot)
+{
+  v->prot = prot;
+  int perm = pteperm(v, FAULT_LOAD);
+  if (prot == PROT_NONE)
+    perm = PTE_R;   // a leaf, but not the user's
+  if (prot & PROT_WRITE)
+    perm |= PTE_W;  // if it has it
+
+  uint64 va = v->start;
+  for (pte_t *pte; (pte = walknext(p->pagetable, &va, v->end)) != 0; va += PGSIZE)
+    *pte = (*pte & ~(PTE_R | PTE_W | PTE_X | PTE_U)) | (perm & (*pte | ~PTE_W));
+}
+
+// Change what may be done with [addr, addr+len), len rounded up to pages. Returns -1, and changes nothing,
+// if the range is none, has a hole, may not be written to, or the table is full.
+int
+do_mprotect(uint64 addr, uint64 len, int prot)
+{
+  struct proc *p = myproc();
+  uint64 end = addr + PGROUNDUP(len);
+
+  if (addr % PGSIZE || len > MAXVA || end < addr || (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
+    return -1;
+  if (!allmapped(p, addr, end, prot) || p->nvma + cuts(p, addr, end) > NVMA)
+    return -1;
+  if (addr == end)
+    return 0;
+
+  int first = findvma(p, addr);
+  if (p->vma[first].start < addr)
+    splitvma(p, first++, addr);
+  for (int i = first; i < p->nvma && p->vma[i].start < end; i++) {
+    if (p->vma[i].end > end)
+      splitvma(p, i, end);
+    setprot(p, &p->vma[i], prot);
+  }
+  for (int i = first - 1; i < p->nvma && (i < 0 || p->vma[i].start < end);)
+    if (!mergevma(p, i))
+      i++;
+  return 0;
+}
+#else
+// TODO(task 11): do_mprotect. See docs/task11.md.
+#endif
+#if LAB_TASK >= 14
+
+// Write what was stored to the MAP_SHARED pages of [addr, addr+len), len rounded up to pages, back to their files.
+// Returns when it is durable; -1 if the range is none, or has a hole.
+int
+do_msync(uint64 addr, uint64 len)
+{
+  struct proc *p = myproc();
+  uint64 end = addr + PGROUNDUP(len);
+
+  if (addr % PGSIZE || len > MAXVA || end < addr || !allmapped(p, addr, end, PROT_NONE))
+    return -1;
+  for (int i = findvma(p, addr); i < p->nvma && p->vma[i].start < end; i++) {
+    struct vma *v = &p->vma[i];
+    uint64 va = v->start > addr ? v->start : addr, to = v->end < end ? v->end : end;
+    writeback(p, v, va, to);
+    for (pte_t *pte; v->flags == MAP_SHARED && (pte = walknext(p->pagetable, &va, to)) != 0; va += PGSIZE)
+      *pte &= ~(PTE_W | PTE_D);   // clean; the next store says otherwise
+  }
+  return 0;
+}
+#else
+// TODO(task 14): do_msync. See docs/task14.md.
+#endif

@@ -18,5 +18,13 @@
 #define KSTACKPAGES  2                   // pages of kernel stack, for each process
 #define BOOTSTACK    4096                // bytes of stack of a hart while it boots and idles
 #if LAB_TASK >= 2
+#if LAB_TASK >= 10
+#define NVMA         128                 // mappings of one process
+#else
+// TODO(task 10): room for 128. See docs/task10.md.
 #define NVMA         16                  // mappings of one process
+#endif
+#endif
+#if LAB_TASK >= 13
+#define SUREPAGES    128                 // pages of a process, and of each mapping, that fork has a copy promised for
 #endif

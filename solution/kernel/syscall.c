@@ -61,6 +61,18 @@ uint64 sys_chdir(void), sys_close(void), sys_dup(void), sys_exec(void), sys_exit
 #if LAB_TASK >= 1
 uint64 sys_mmap(void), sys_munmap(void);
 #endif
+#if LAB_TASK >= 11
+uint64 sys_mprotect(void);
+#endif
+#if LAB_TASK >= 12
+uint64 sys_getwmapinfo(void), sys_numvp(void), sys_numpp(void), sys_getptsize(void), sys_va2pa(void);
+#endif
+#if LAB_TASK >= 13
+uint64 sys_cfork(void);
+#endif
+#if LAB_TASK >= 14
+uint64 sys_msync(void);
+#endif
 
 static uint64 (*const calls[])(void) = {
   [SYS_chdir]  = sys_chdir,
@@ -90,6 +102,30 @@ static uint64 (*const calls[])(void) = {
   [SYS_uptime] = sys_uptime,
   [SYS_wait]   = sys_wait,
   [SYS_write]  = sys_write,
+#if LAB_TASK >= 11
+  [SYS_mprotect] = sys_mprotect,
+#else
+  // TODO(task 11): mprotect. See docs/task11.md.
+#endif
+#if LAB_TASK >= 12
+  [SYS_getwmapinfo] = sys_getwmapinfo,
+  [SYS_numvp]       = sys_numvp,
+  [SYS_numpp]       = sys_numpp,
+  [SYS_getptsize]   = sys_getptsize,
+  [SYS_va2pa]       = sys_va2pa,
+#else
+  // TODO(task 12): getwmapinfo, numvp, numpp, getptsize and va2pa. See docs/task12.md.
+#endif
+#if LAB_TASK >= 13
+  [SYS_cfork] = sys_cfork,
+#else
+  // TODO(task 13): cfork. See docs/task13.md.
+#endif
+#if LAB_TASK >= 14
+  [SYS_msync] = sys_msync,
+#else
+  // TODO(task 14): msync. See docs/task14.md.
+#endif
 };
 
 // Serve the system call of the current process: its number is in a7, the result goes to a0.

@@ -28,3 +28,27 @@
 #else
 // TODO(task 1): the numbers of mmap (22) and munmap (23). See docs/task1.md.
 #endif
+#if LAB_TASK >= 11
+#define SYS_mprotect     24
+#else
+// TODO(task 11): the number of mprotect (24). See docs/task11.md.
+#endif
+#if LAB_TASK >= 12
+#define SYS_getwmapinfo  25
+#define SYS_numvp        26
+#define SYS_numpp        27
+#define SYS_getptsize    28
+#define SYS_va2pa        31
+#else
+// TODO(task 12): the numbers of getwmapinfo (25), numvp (26), numpp (27), getptsize (28) and va2pa (31). See docs/task12.md.
+#endif
+#if LAB_TASK >= 13
+#define SYS_cfork        29
+#else
+// TODO(task 13): the number of cfork (29). See docs/task13.md.
+#endif
+#if LAB_TASK >= 14
+#define SYS_msync        30
+#else
+// TODO(task 14): the number of msync (30). See docs/task14.md.
+#endif

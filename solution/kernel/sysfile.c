@@ -465,6 +465,14 @@ sys_mmap(void)
   argint(2, &prot);
   argint(3, &flags);
   argaddr(5, &off);
+#if LAB_TASK >= 9
+  int fd;
+  argint(4, &fd);
+  if (flags & MAP_ANONYMOUS)
+    return fd == -1 ? do_mmap(addr, len, prot, flags & ~MAP_ANONYMOUS, 0, off) : -1;
+#else
+  // TODO(task 9): MAP_ANONYMOUS maps no file, and fd must be -1. See docs/task9.md.
+#endif
   return argfd(4, 0, &f) < 0 ? -1 : do_mmap(addr, len, prot, flags, f, off);
 #else
   // TODO(task 3): fetch the six arguments and call do_mmap. len and offset are 64 bits wide. See docs/task3.md.
@@ -485,6 +493,34 @@ sys_munmap(void)
   return -1;
 #endif
 }
+#if LAB_TASK >= 11
+
+uint64
+sys_mprotect(void)
+{
+  uint64 addr, len;
+  int prot;
+  argaddr(0, &addr);
+  argaddr(1, &len);
+  argint(2, &prot);
+  return do_mprotect(addr, len, prot);
+}
+#else
+// TODO(task 11): sys_mprotect. See docs/task11.md.
+#endif
+#if LAB_TASK >= 14
+
+uint64
+sys_msync(void)
+{
+  uint64 addr, len;
+  argaddr(0, &addr);
+  argaddr(1, &len);
+  return do_msync(addr, len);
+}
+#else
+// TODO(task 14): sys_msync. See docs/task14.md.
+#endif
 #else
 // TODO(task 1): sys_mmap and sys_munmap; for now both return -1. See docs/task1.md.
 #endif

@@ -241,12 +241,23 @@ uvmcopy(pagetable_t old, pagetable_t new, uint64 sz)
   uint64 va = 0;
 
   for (pte_t *pte; (pte = walknext(old, &va, PGROUNDUP(sz))) != 0; va += PGSIZE) {
-    void *page = kalloc();
-    if (page == 0)
+#if LAB_TASK >= 13
+    void *frame = (void *)PTE2PA(*pte);
+    if (!(*pte & (PTE_W | PTE_COW)))
+      kref(frame);
+    else if (kcow(frame, va / PGSIZE < SUREPAGES) < 0)
       goto undo;
-    memmove(page, (void *)PTE2PA(*pte), PGSIZE);
-    if (mappages(new, va, PGSIZE, (uint64)page, PTE_FLAGS(*pte)) < 0) {
-      kfree(page);
+    else
+      *pte = (*pte & ~PTE_W) | PTE_COW;   // both have it until one stores
+#else
+    // TODO(task 13): share the page until one of the two stores to it. See docs/task13.md.
+    void *frame = kalloc();
+    if (frame == 0)
+      goto undo;
+    memmove(frame, (void *)PTE2PA(*pte), PGSIZE);
+#endif
+    if (mappages(new, va, PGSIZE, (uint64)frame, PTE_FLAGS(*pte)) < 0) {
+      kfree(frame);
       goto undo;
     }
   }
@@ -311,6 +322,12 @@ vmfault(pagetable_t pagetable, uint64 va, int read)
     *pte |= PTE_A | (read == FAULT_STORE ? PTE_D : 0);
     return PTE2PA(*pte);
   }
+#if LAB_TASK >= 13
+  if (va < p->sz && pte && read == FAULT_STORE && (*pte & PTE_COW) && (*pte & PTE_U))
+    return cowfault(pte);
+#else
+  // TODO(task 13): a store to a page that fork left shared. See docs/task13.md.
+#endif
   if (va < p->sz)
     return (pte && *pte) || read == FAULT_FETCH ? 0 : heapfault(p, va);
 #if LAB_TASK >= 4

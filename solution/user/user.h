@@ -35,6 +35,31 @@ int   munmap(void *addr, size_t len);
 #else
 // TODO(task 1): mmap and munmap. See docs/task1.md.
 #endif
+#if LAB_TASK >= 11
+int   mprotect(void *addr, size_t len, int prot);
+#else
+// TODO(task 11): mprotect. See docs/task11.md.
+#endif
+#if LAB_TASK >= 12
+struct wmapinfo;
+int   getwmapinfo(struct wmapinfo *info);
+int   numvp(void);
+int   numpp(void);
+int   getptsize(void);
+uint64 va2pa(void *va);
+#else
+// TODO(task 12): getwmapinfo, numvp, numpp, getptsize and va2pa. See docs/task12.md.
+#endif
+#if LAB_TASK >= 13
+int   cfork(void);
+#else
+// TODO(task 13): cfork. See docs/task13.md.
+#endif
+#if LAB_TASK >= 14
+int   msync(void *addr, size_t len);
+#else
+// TODO(task 14): msync. See docs/task14.md.
+#endif
 
 // ulib.c
 #define SBRK_ERROR ((char *)-1)

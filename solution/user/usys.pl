@@ -47,3 +47,27 @@ entry("munmap");
 #else
 # TODO(task 1): mmap and munmap. See docs/task1.md.
 #endif
+#if LAB_TASK >= 11
+entry("mprotect");
+#else
+# TODO(task 11): mprotect. See docs/task11.md.
+#endif
+#if LAB_TASK >= 12
+entry("getwmapinfo");
+entry("numvp");
+entry("numpp");
+entry("getptsize");
+entry("va2pa");
+#else
+# TODO(task 12): getwmapinfo, numvp, numpp, getptsize and va2pa. See docs/task12.md.
+#endif
+#if LAB_TASK >= 13
+entry("cfork");
+#else
+# TODO(task 13): cfork. See docs/task13.md.
+#endif
+#if LAB_TASK >= 14
+entry("msync");
+#else
+# TODO(task 14): msync. See docs/task14.md.
+#endif
