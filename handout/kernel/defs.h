@@ -33,6 +33,12 @@ void            consoleintr(int c);
 // exec.c
 int             kexec(char *path, char **argv);
 
+// failalloc.c
+#ifdef FAILALLOC
+void            failinit(void);
+int             failnow(void);
+#endif
+
 // file.c
 void            fileinit(void);
 struct file    *filealloc(void);
@@ -84,6 +90,8 @@ void            end_op(void);
 void            next_op(void);
 void            log_write(struct buf *b);
 void            log_flush(void);
+
+// meminfo.c
 
 // mmap.c
 uint64          do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off);
@@ -209,5 +217,7 @@ int             vmprefault(uint64 va, uint64 len, int read);
 int             copyout(pagetable_t pagetable, uint64 dstva, char *src, uint64 len);
 int             copyin(pagetable_t pagetable, char *dst, uint64 srcva, uint64 len);
 int             copyinstr(pagetable_t pagetable, char *dst, uint64 srcva, uint64 max);
+
+// vma.c
 
 #define NELEM(x) (sizeof(x) / sizeof((x)[0]))

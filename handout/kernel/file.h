@@ -8,7 +8,7 @@ struct file {
   char          writable;
   struct pipe  *pipe;       // FD_PIPE
   struct inode *ip;         // FD_INODE, FD_DEVICE
-  uint          off;        // FD_INODE; protected by ip->lock
+  uint          off;        // FD_INODE; protected by ip->lock. FD_ANON: its pages
   short         major;      // FD_DEVICE
 };
 
@@ -47,3 +47,4 @@ extern struct devsw devsw[];
 
 #define CONSOLE 1
 #define POWER   2   // a write ends the machine
+#define FAIL    3   // a write has an allocation fail, where the kernel was compiled so: see failalloc.c

@@ -462,12 +462,13 @@ readi(struct inode *ip, int user_dst, uint64 dst, uint off, uint n)
   return n;
 }
 
-// Copy k bytes from src to byte `at` on of the block where; fresh if nothing was in it before.
+// Copy k bytes from src to the file's block where, from byte off of the file on; fresh if nothing was in it before.
 // Returns 0, or -1 if src is bad.
 static int
-fillblock(uint dev, uint where, int fresh, uint at, int user_src, uint64 src, uint k)
+fillblock(struct inode *ip, uint where, int fresh, uint off, int user_src, uint64 src, uint k)
 {
-  struct buf *b = fresh ? bnew(dev, where) : bread(dev, where);
+  struct buf *b = fresh ? bnew(ip->dev, where) : bread(ip->dev, where);
+  uint at = off % BSIZE;
   if (fresh && k < BSIZE)
     memset(b->data, 0, BSIZE);
   int bad = either_copyin(b->data + at, user_src, src, k);
@@ -490,7 +491,7 @@ fillblocks(struct inode *ip, int user_src, uint64 src, uint off, uint n, uint fr
       blocksof(ip, first, have, list);
     }
     uint k = min(n - done, BSIZE - at);
-    if (fillblock(ip->dev, list[which - first], which >= fresh, at, user_src, src + done, k) < 0)
+    if (fillblock(ip, list[which - first], which >= fresh, off + done, user_src, src + done, k) < 0)
       break;
     done += k;
   }

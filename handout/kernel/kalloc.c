@@ -52,20 +52,35 @@ lookup(void *pa, char *who)
   return &mem.frame[n];
 }
 
-// Take a free frame for use as kind. Returns its address, or 0 if there is none.
+// A free frame, as kind from now on; 0 if there is none. mem.lock is held.
 static void *
-take(enum kind kind)
+pick(enum kind kind)
 {
-  acquire(&mem.lock);
   uint n = mem.freelist;
   if (n != NOFRAME)
     mem.freelist = mem.frame[n].nextfree;
   else if (mem.fresh < NFRAME)
     n = mem.fresh++;
-  if (n != NOFRAME)
-    mem.frame[n] = (struct frame){ .kind = kind, .refs = 1 };
+  else
+    return 0;
+  mem.frame[n] = (struct frame){ .kind = kind, .refs = 1 };
+  return (void *)(KERNBASE + (uint64)n * PGSIZE);
+}
+
+// Take a free frame for use as kind. Returns its address, or 0 if there is none that was not promised.
+static void *
+take(enum kind kind)
+{
+  void *pa = 0;
+
+#ifdef FAILALLOC
+  if (failnow())
+    return 0;
+#endif
+  acquire(&mem.lock);
+    pa = pick(kind);
   release(&mem.lock);
-  return n == NOFRAME ? 0 : (void *)(KERNBASE + (uint64)n * PGSIZE);
+  return pa;
 }
 
 // Put f in the free list. mem.lock is held.

@@ -1,4 +1,4 @@
-// mmap.c - files mapped into memory: the mappings of a process, and their pages.
+// mmap.c - mapped memory: what a process mapped, and the pages of it. vma.c keeps the table.
 #include "types.h"
 #include "param.h"
 #include "riscv.h"
@@ -15,7 +15,8 @@
 
 // ---- the system calls
 
-// Map len bytes of f from offset off into the current process. addr is a hint, and not used.
+
+// Map len bytes of f from offset off into the current process; f is 0 for MAP_ANONYMOUS.
 // Nothing is read yet. Returns the address; -1 if an argument is bad, or there is no room.
 uint64
 do_mmap(uint64 addr, uint64 len, int prot, int flags, struct file *f, uint64 off)

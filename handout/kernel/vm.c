@@ -241,12 +241,12 @@ uvmcopy(pagetable_t old, pagetable_t new, uint64 sz)
   uint64 va = 0;
 
   for (pte_t *pte; (pte = walknext(old, &va, PGROUNDUP(sz))) != 0; va += PGSIZE) {
-    void *page = kalloc();
-    if (page == 0)
+    void *frame = kalloc();
+    if (frame == 0)
       goto undo;
-    memmove(page, (void *)PTE2PA(*pte), PGSIZE);
-    if (mappages(new, va, PGSIZE, (uint64)page, PTE_FLAGS(*pte)) < 0) {
-      kfree(page);
+    memmove(frame, (void *)PTE2PA(*pte), PGSIZE);
+    if (mappages(new, va, PGSIZE, (uint64)frame, PTE_FLAGS(*pte)) < 0) {
+      kfree(frame);
       goto undo;
     }
   }

@@ -2,13 +2,14 @@
 #pragma once
 
 struct file {
+  // TODO(task 9): a type for what anonymous shared memory maps, if you want one. See docs/task9.md.
   enum { FD_NONE, FD_PIPE, FD_INODE, FD_DEVICE } type;
   int           ref;        // how many hold it; protected by file.c's lock
   char          readable;
   char          writable;
   struct pipe  *pipe;       // FD_PIPE
   struct inode *ip;         // FD_INODE, FD_DEVICE
-  uint          off;        // FD_INODE; protected by ip->lock
+  uint          off;        // FD_INODE; protected by ip->lock. FD_ANON: its pages
   short         major;      // FD_DEVICE
 };
 
@@ -47,3 +48,4 @@ extern struct devsw devsw[];
 
 #define CONSOLE 1
 #define POWER   2   // a write ends the machine
+#define FAIL    3   // a write has an allocation fail, where the kernel was compiled so: see failalloc.c
