@@ -13,6 +13,7 @@
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
 #   make forgeries [NAME=patch]         grade trees that cheat: does one get a point that its code did not earn?
 #   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail?
+#   make fuzz [SEED=1 OPS=500 RUNS=1]   do the same random things with memory on Linux and on the solution; do they see the same?
 #   make handout [STAGE=5 OUT=dir]      write handout/, or a stage
 #   make release [OUT=dir]              pack what students, Gradescope, Autolab and GitHub Classroom get into dist/; docs/release.md
 #   make bench                          measure
@@ -30,7 +31,7 @@ PYTHON = $(or $(shell for p in /usr/bin/python3 $$(command -v python3); do \
   $(error No python3 (3.11 or newer) has the modules $(MODULES). Run: make setup))
 
 .NOTPARALLEL:
-.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake handout release bench bench-batch coverage clean
+.PHONY: setup grade run gdb batch regrade test stages mutants forgeries flake fuzz handout release bench bench-batch coverage clean
 
 setup:
 	@sh grader/setup.sh kit
@@ -64,6 +65,9 @@ forgeries:
 
 flake:
 	@$(PYTHON) -m grader flake $(if $(RUNS),--runs $(RUNS)) $(if $(STRICT),--strict)
+
+fuzz:
+	@$(PYTHON) -m grader fuzz $(if $(SEED),--seed $(SEED)) $(if $(OPS),--ops $(OPS)) $(if $(RUNS),--runs $(RUNS))
 
 handout:
 	@$(PYTHON) -m grader handout $(if $(STAGE),--stage $(STAGE)) $(if $(OUT),--out "$(OUT)")

@@ -1,6 +1,6 @@
 """The kit's own commands: for TAs, and for who changes the lab."""
 
-from . import autograde, bench, benchbatch, coverage, flake, forgeries, handout, many, mutants, release, stages
+from . import autograde, bench, benchbatch, coverage, flake, forgeries, fuzz, handout, many, mutants, release, stages
 from .lock import sole_user
 
 
@@ -11,6 +11,7 @@ def add_commands(add):
     mutants.add_arguments(add("mutants", mutants.main, "grade bugs, each of which must lose just what it should"))
     forgeries.add_arguments(add("forgeries", forgeries.main, "grade trees that cheat, none of which may gain by it"))
     flake.add_arguments(add("flake", flake.main, "grade the solution over and over, which must never fail"))
+    fuzz.add_arguments(add("fuzz", fuzz.main, "do the same random things on Linux and on the solution, and compare"))
     handout.add_arguments(add("handout", handout.main, "write the handout, or a stage, from the solution"))
     release.add_arguments(add("release", release.main, "pack what students, GitHub Classroom, Gradescope and Autolab get"))
     autograde.add_arguments(add("autograde", autograde.main, "grade what Gradescope or Autolab hands over"))

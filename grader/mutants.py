@@ -1,4 +1,6 @@
-"""Measures the grader itself: by bugs, each of which must lose just what its patch says, and by right solutions that must not."""
+"""Measures the grader itself: by bugs, each of which must lose just what its patch says, and by right solutions that must not.
+
+Patches are of the core lab, finished: the tree of its last stage."""
 
 import os
 import queue
@@ -15,7 +17,7 @@ import psutil
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import CouldNotGrade, build, lab, sandbox, tree
+from . import CouldNotGrade, build, handout, lab, sandbox
 from .grade import grade_tree
 from .report import text
 from .score import Outcome
@@ -137,6 +139,11 @@ def chosen(patches, names):
     return [patch for patch in patches if not names or patch.name in names]
 
 
+def sources():
+    """The files that patches are of: contents by path."""
+    return {path: file.content for path, file in handout.stage_files(handout.CORE).items()}
+
+
 def lay(patch, files, target):
     """Make target (a Path) the tree of files (contents by path) with a patch applied; returns "" or why that can't be."""
     shutil.rmtree(target, ignore_errors=True)
@@ -153,7 +160,7 @@ def lay(patch, files, target):
 def judge_all(patches, rubric, work, jobs):
     """The Verdicts on patches, so many at a time, each worker in a tree of its own; progress is shown."""
     work.mkdir(parents=True, exist_ok=True)
-    files = tree.read(SOLUTION)
+    files = sources()
     use_ccache(work)
 
     def one(patch, home, stop):
