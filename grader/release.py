@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -114,22 +113,25 @@ def zipped(files):
 
 def repository(files, place):
     """Make the directory place (a Path) a bare git repository with one commit of files by path, in one pack."""
+    name, version = lab.load().name, lab.load().version
     with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch, "made")
         for path, file in files.items():
             target = Path(scratch, "tree", path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.content)
             target.chmod(0o755 if file.executable else 0o644)
-        git(scratch, "init", "-q", "--bare", "--template=", f"--initial-branch={BRANCH}", place)
-        there = (f"--git-dir={place}", f"--work-tree={scratch}/tree", "-c", "core.autocrlf=false")
+        git(scratch, "init", "-q", "--bare", "--template=", f"--initial-branch={BRANCH}", made)
+        there = (f"--git-dir={made}", f"--work-tree={scratch}/tree", "-c", "core.autocrlf=false")
         git(scratch, *there, "add", "--all", "--force")
-        git(scratch, *there, "commit", "-q", "--no-gpg-sign", "-m", f"The {lab.load().name} lab, version {lab.load().version}")
+        git(scratch, *there, "commit", "-q", "--no-gpg-sign", "-m", f"The {name} lab, version {version}")
         git(scratch, *there, "-c", "pack.threads=1", "repack", "-q", "-a", "-d", "-F")
         git(scratch, *there, "pack-refs", "--all")
-    for part in ("index", "COMMIT_EDITMSG", "logs", "objects/info", "hooks", "info", "branches", "description"):
-        shutil.rmtree(place / part) if (place / part).is_dir() else (place / part).unlink(missing_ok=True)
+        for part in ("HEAD", "packed-refs", *(f"objects/pack/{pack.name}" for pack in made.glob("objects/pack/pack-*.[ip]*"))):
+            (place / part).parent.mkdir(parents=True, exist_ok=True)
+            (place / part).write_bytes((made / part).read_bytes())
     (place / "config").write_text(CONFIG)
-    (place / "refs/heads").mkdir(parents=True, exist_ok=True)
+    (place / "refs").mkdir()                    # without it, git sees no repository
 
 
 def git(place, *words):

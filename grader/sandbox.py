@@ -82,9 +82,13 @@ def run(command, directory, limits=Limits(), box=OPEN, read=(), bring=(), to=Non
 def lent(directory):
     """The words before a command that make it another user's, who owns a directory meanwhile; needs root.
 
-    Afterwards nothing of that user runs any more, and the directory holds regular files and directories only."""
+    Afterwards nothing of that user runs any more, and the directory holds regular files and directories only. Raises
+    CouldNotGrade where there is no other user to be."""
     stranger = next(strangers)
-    own(directory, stranger)
+    try:
+        own(directory, stranger)
+    except OSError as error:
+        raise CouldNotGrade(f"can't hand {directory} to another user: {error.strerror}") from error
     try:
         yield ["setpriv", f"--reuid={stranger}", f"--regid={stranger}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
                "--no-new-privs", "--"]

@@ -207,16 +207,18 @@ while ! test -e user/alive; do sleep 0.1; done
 """
 
 
-def container(place, *words):
-    """Run words where place is /autograder, as root of a container would: without namespaces, the network, or a view of this kit."""
+def container(place, *words, rights=ROOT_OF_A_CONTAINER):
+    """Run words where place is /autograder, as root of a container would: without namespaces, the network, or a view of this kit.
+
+    rights: what this root may do; none: it is root of one user's namespace, and has no other user to be."""
     shown = []
     for path in sorted(Path("/").iterdir()):
         if path.is_symlink():
             shown += ["--symlink", os.readlink(path), path]
         elif path.name in ("usr", "opt", "etc", "bin", "lib", "lib64", "sbin"):
             shown += ["--ro-bind", path, path]
-    rights = [word for right in ROOT_OF_A_CONTAINER for word in ("--cap-add", f"CAP_{right}")]
-    who = ["--cap-drop", "ALL", *rights] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0"]
+    may = [word for right in rights for word in ("--cap-add", f"CAP_{right}")]
+    who = ["--cap-drop", "ALL", *may] if rights else ["--unshare-user", "--uid", "0", "--cap-drop", "ALL"]
     return subprocess.run(list(map(str, ["bwrap", *shown, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--bind", place, "/autograder",
                            "--unshare-pid", "--unshare-net", "--die-with-parent", *who, "--", *words])), capture_output=True, text=True, env=clean())
 
@@ -234,6 +236,7 @@ def upload(dist, place, submission):
     return "/autograder/run_autograder"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can play a container's root")
 def test_gradescope_is_told_what_a_submission_got_that_tried_to_steal_and_to_forge(dist, tmp_path):
     tree = lay(handout.stage_files(1), tmp_path / "stage1/nested")
     (tree / "user/spy.sh").write_text(SPY)
@@ -253,6 +256,15 @@ def test_gradescope_is_told_what_a_submission_got_that_tried_to_steal_and_to_for
     assert "1 of 2 hidden tests failed" in json.dumps(told) and "PROT_ constant" not in json.dumps(told)
     assert "PROT_ constant has another value" in said.stdout        # which staff alone read
     assert (place / "source/kit/grader/labs/hidden/hidden1calls.c").is_file() and (place / "submission").is_dir()
+
+
+def test_where_gradescope_has_no_other_user_to_offer_no_hidden_test_is_run(dist, tmp_path):
+    tree = lay(handout.stage_files(1), tmp_path / "stage1")
+    place = tmp_path / "autograder"
+    place.mkdir()
+    said = container(place, upload(dist, place, tree), rights=())
+    told = json.loads((place / "results/results.json").read_text())
+    assert said.returncode == 0 and "score" not in told and "could read the hidden tests here" in told["output"], (said, told)
 
 
 def test_partial_results_stand_where_the_grader_is_killed(fake_tree, tmp_path):
