@@ -74,7 +74,8 @@ def chosen_box(place, strict):
     if not strict:
         return APART if apart else sandbox.OPEN
     if not apart:
-        raise CouldNotGrade(f"a submission could read the hidden tests here: run this as root, or mend what is missing, or say --no-strict. {without}")
+        raise CouldNotGrade("a submission could read the hidden tests here: run this as root, or mend what is missing, or say "
+                            f"--no-strict. {without}")
     if all(above.stat().st_mode & 0o001 for above in (KIT, *KIT.parents)):
         raise CouldNotGrade(f"a submission could read the hidden tests in {KIT}: say chmod 700 {KIT}, or --no-strict. {without}")
     return APART

@@ -219,8 +219,8 @@ def container(place, *words, rights=ROOT_OF_A_CONTAINER):
             shown += ["--ro-bind", path, path]
     may = [word for right in rights for word in ("--cap-add", f"CAP_{right}")]
     who = ["--cap-drop", "ALL", *may] if rights else ["--unshare-user", "--uid", "0", "--cap-drop", "ALL"]
-    return subprocess.run(list(map(str, ["bwrap", *shown, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--bind", place, "/autograder",
-                           "--unshare-pid", "--unshare-net", "--die-with-parent", *who, "--", *words])), capture_output=True, text=True, env=clean())
+    return call("bwrap", *shown, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--bind", place, "/autograder",
+                "--unshare-pid", "--unshare-net", "--die-with-parent", *who, "--", *words, cwd="/")
 
 
 def upload(dist, place, submission):
