@@ -165,7 +165,7 @@ def test_what_is_argued_is_in_the_solution():
 def test_sections_that_are_run_only_alone_are_run_too():
     rubric = lab.load(strict=True)
     assert {"mmaptest", "mmaptest exit", "mmapsharedtest"} <= set(coverage.commands(rubric))
-    assert len(coverage.commands(rubric.hidden)) == 8
+    assert len(coverage.commands(rubric.hidden)) == 9
 
 
 def test_a_run_shows_what_a_program_does_and_does_not_do(solution_tree, tmp_path):

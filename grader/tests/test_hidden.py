@@ -190,7 +190,7 @@ def test_headers_of_the_tree_tell_numbers_and_nothing_else(solution_tree, tmp_pa
 
 def test_a_bug_that_mmaptest_lets_through_is_caught_and_named(tmp_path):
     buggy = tree.prepare(KIT / "solution", tmp_path / "buggy", (), KIT).path
-    path = buggy / "kernel/mmap.c"
+    path = buggy / "kernel/vma.c"
     before = path.read_text()
     after = before.replace("  insertvma(p, i + 1, upper);\n", "  insertvma(p, i + 1, upper);\n  filedup(upper.file);\n")
     assert after != before
