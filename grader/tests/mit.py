@@ -55,10 +55,11 @@ PROTOTYPES = {2023: ("void *mmap(void *addr, uint64 length, int prot, int flags,
 @cache
 def mit_files(year):
     """The content (bytes) of a whole solution on MIT's kernel of a year, 2023 to 2025, by path."""
-    ours = {name: file.content.decode() for name, file in handout.stage_files(8).items() if name.startswith("kernel/")}
+    files = handout.stage_files(8)
+    ours = {name: file.content.decode() for name, file in files.items() if name.startswith("kernel/")}
     tree = {name: in_kernel(name, text, year) for name, text in ours.items() if name != "kernel/power.c"}
-    objects = re.findall(r"\$K/\w+\.o", (handout.KIT / "solution/Makefile").read_text())
-    listed = "\n".join(f"  {name} \\" for name in dict.fromkeys(objects) if name != "$K/power.o")
+    objects = re.findall(r"\$K/\w+\.o", files["Makefile"].content.decode())
+    listed = "\n".join(f"  {name} \\" for name in dict.fromkeys(objects) if name not in ("$K/power.o", "$K/failalloc.o"))
     tree["Makefile"] = MAKEFILE % {"objects": listed, "initcode": "$U/initcode" if year < 2025 else ""}
     tree["conf/lab.mk"] = "LAB=mmap\n"
     tree["README"] = "Stand-in.\n"

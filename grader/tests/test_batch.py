@@ -215,7 +215,7 @@ def test_it_is_tried_again_after_the_pause_and_others_go_on_meanwhile(desk, monk
     desk.hand_in("fails-1", *(f"good-{number}" for number in range(8)))
     desk.run(pauses=(30.0,))
     order = [id for _, id, _ in stand_in.calls(desk.calls)]
-    assert order[0] == order[-1] == "fails-1" and order.count("fails-1") == 2
+    assert order.index("fails-1") < 2 and order[-1] == "fails-1" and order.count("fails-1") == 2     # two work at a time
 
 
 @pytest.mark.parametrize("id, why", [("raises-1", "its worker process died (exit status 1)"), ("nonsense-1", "JSONDecodeError"),
@@ -344,11 +344,12 @@ def test_ctrl_c_ends_it_and_all_its_children_within_two_seconds(desk):
 
 def test_what_a_submission_leaves_running_is_gone_with_its_result(desk):
     desk.hand_in("leaves-1", "leaves-2")
+    others = set(psutil.Process().children())           # of other tests
     with contextlib.closing(pool.Local(1)) as workers:
         assert {result.outcome for result in desk.run(workers).values()} == {GRADED}
         left = [pid for what, _, pid in stand_in.calls(desk.calls) if what == "child"]
         assert len(left) == 2 and not any(map(psutil.pid_exists, left))
-        (process,) = psutil.Process().children()        # the worker, and none of the dead
+        (process,) = set(psutil.Process().children()) - others      # the worker, and none of the dead
         assert process.children() == []
 
 

@@ -7,16 +7,14 @@ from dataclasses import replace
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from grader import CouldNotGrade, lab, machine, marks, oracle, score
+from grader import CouldNotGrade, lab, machine, marks, mutants, oracle, score
 from grader.gdbstub import Ended
 from grader.grade import run_all
 from grader.marks import Mark, Page, R, U, V, W, Watch, look, secret
 from grader.oracle import PAGE, Traces, judge
 from grader.tests import synthetic as syn
-from grader.tests.conftest import KIT
 from grader.transcript import Ending
 
-MUTANTS = KIT / "grader/tests/mutants"
 HIDDEN = lab.load(strict=True).hidden
 OUTSIDE = {section.name: section for section in HIDDEN.sections if section.outside}
 KEY = 0x0123456789abcdef_fedcba9876543210
@@ -24,12 +22,23 @@ KEY = 0x0123456789abcdef_fedcba9876543210
 
 # Whole kernels.
 
+@pytest.fixture(scope="module")
+def core(tmp_path_factory):
+    """A built tree of the core lab, finished, which mutants are patches of."""
+    place = tmp_path_factory.mktemp("core") / "tree"
+    for path, content in mutants.sources().items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(content)
+    subprocess.run(["make", "-s", "-j2", "kernel/kernel"], cwd=place, check=True)
+    return place
+
+
 @pytest.fixture
-def seen(solution_tree, solution_disk, tmp_path):
-    """seen(mutant, section): what one section shows of the solution with a bug: the Transcript."""
+def seen(core, solution_disk, tmp_path):
+    """seen(mutant, section): what one section shows of the core lab with a bug: the Transcript."""
     def look_at(mutant, section):
-        tree = shutil.copytree(solution_tree, tmp_path / "tree")
-        subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "-s", "-i", MUTANTS / f"{mutant}.patch"], cwd=tree, check=True)
+        tree = shutil.copytree(core, tmp_path / "tree")
+        subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "-s", "-i", mutants.MUTANTS / f"{mutant}.patch"], cwd=tree, check=True)
         subprocess.run(["make", "-s", "kernel/kernel"], cwd=tree, check=True)
         guest = machine.Machine(tree / "kernel/kernel", solution_disk.image)
         return oracle.run(solution_disk, guest, f"oracle {section}", 15, tmp_path / "run.txt")
