@@ -5,13 +5,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, build, machine, tree
+from . import CouldNotGrade, build, handout, machine, tree
 from .grade import OFFICIAL
 from .transcript import Ending
 
@@ -26,8 +27,15 @@ TICK = 100
 
 # What is counted, the name that the program bench has for it, and the two numbers of rounds whose difference is taken.
 COUNTED = (("null system call", "null", 1000, 3000), ("fork + exit + wait", "fork", 20, 60), ("exec", "exec", 20, 60),
-           ("anonymous page fault (sbrklazy)", "lazyfault", 256, 768), ("file page fault (mmap)", "filefault", 64, 192),
-           ("mmap + munmap", "mmap", 100, 300), ("1 MB file write", "write1m", 1, 2), ("pipe round trip", "pipe", 100, 300))
+           ("page fault: heap (sbrklazy)", "lazyfault", 256, 768), ("page fault: anonymous", "anonfault", 64, 192),
+           ("page fault: anonymous, with 127 more VMAs", "crowdfault", 64, 192),
+           ("page fault: private file", "privatefault", 64, 192), ("page fault: shared file", "sharedfault", 64, 192),
+           ("page fault: copy-on-write", "cowfault", 64, 192), ("fork + exit + wait, 1,000 pages", "forkmany", 5, 15),
+           ("mmap + munmap", "mmap", 100, 300), ("munmap of 1,000 pages, clean", "unmapclean", 2, 6),
+           ("munmap of 1,000 pages, dirty", "unmapdirty", 1, 2), ("mprotect of 1,000 pages", "protectmany", 20, 60),
+           ("1 MB file write", "write1m", 1, 2), ("pipe round trip", "pipe", 100, 300))
+CORE = handout.CORE             # the stage that is counted beside the whole tree, and what of it is
+CORE_COUNTED = ("fork", "privatefault", "sharedfault", "forkmany", "unmapclean")
 
 
 def add_arguments(parser):
@@ -40,7 +48,7 @@ def main(options):
     for heading, side in (("what", "left"), ("measured", "right"), ("aim", "right"), ("runs", "right")):
         table.add_column(heading, justify=side)
     with tempfile.TemporaryDirectory(prefix="mmaplab-bench-") as place:
-        for row in (*times(Path(place)), *counts(Path(place))):
+        for row in chain(times(Path(place)), counts(solution(Path(place), **EXACT)), core_counts(Path(place))):
             table.add_row(*row)
             print(f"   {row[0]}: {row[1]}", file=sys.stderr)
     Console(width=80).print(table)
@@ -63,11 +71,24 @@ def times(place):
     yield seconds("make grade of a built tree", grades[1:], "2 s")
 
 
-def counts(place):
-    """Rows of the table that are in instructions."""
-    guest = solution(place, **EXACT)
+def counts(guest, names=None, note=""):
+    """Rows of the table that are in instructions: of all operations, or those that are named."""
     for what, name, few, many in COUNTED:
-        yield what, f"{instructions(guest, name, few, many):,.0f} instr.", "", str(2 * RUNS)
+        if names is None or name in names:
+            yield what + note, f"{instructions(guest, name, few, many):,.0f} instr.", "", str(2 * RUNS)
+
+
+def core_counts(place):
+    """The same of the stage after the core tasks, where fork copies and each private mapping reads."""
+    made = built(place / "core", staged(place / "stage", CORE))
+    guest = machine.Machine(made.kernel, made.image, **EXACT)
+    yield from counts(guest, CORE_COUNTED, f" (stage {CORE})")
+
+
+def staged(directory, stage):
+    """A directory (a Path) with the files of a stage."""
+    handout.write(handout.stage_files(stage), directory, f"The lab, stage {stage}", handout.products(KIT / "solution"))
+    return directory
 
 
 def instructions(guest, name, few, many):
@@ -90,11 +111,11 @@ def seconds(what, measured, aim):
     return what, f"{median(measured):.2f} s", aim, str(len(measured))
 
 
-def built(directory):
-    """A Build of solution/ from nothing."""
-    made = build.make(tree.prepare(KIT / "solution", directory, (), OFFICIAL).path)
+def built(directory, source=KIT / "solution"):
+    """A Build of a tree (a Path) from nothing."""
+    made = build.make(tree.prepare(source, directory, (), OFFICIAL).path)
     if not made.ok:
-        raise CouldNotGrade(f"solution/ does not build: {made.error}")
+        raise CouldNotGrade(f"{source} does not build: {made.error}")
     return made
 
 

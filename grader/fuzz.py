@@ -20,7 +20,7 @@ WORK = Path("build/fuzz")       # below the current directory: tree/, build.log,
 PAGE = 4096                     # bytes of a page, here and there
 LINE = 60                       # bytes that an operation prints, at most on average
 MOST_OPS = machine.FLOOD // 2 // LINE
-SECONDS = 0.05                  # that an operation may take, and some more for each boot
+SECONDS = 0.01                  # that an operation may take, and some more for each boot
 CONTEXT = 5                     # lines shown before a difference
 KILLED = re.compile(r"usertrap\(\): |\s+sepc=")          # what the kernel says of a process that it kills
 SEED = re.compile(r"seed (\d+)$")

@@ -24,18 +24,19 @@ def test_linux_and_the_solution_see_the_same(linux, solution, tmp_path, first, c
     assert fuzz.compare(linux, solution, first, OPS, count, tmp_path) is None
 
 
-@pytest.mark.parametrize("file, right, wrong", [
-    ("mmap.c", "if (page + off % PGSIZE != src)", "if (0)"),                        # a mapping does not see what is written
-    ("mmap.c", "*pte &= ~PTE_W;   // both have it until one stores", ""),           # processes share what is private
-    ("vma.c", "upper.off += va - upper.start;", ""),                                # what is split shows the wrong page
+@pytest.mark.parametrize("seed, file, right, wrong", [
+    (1, "mmap.c", "if (page + off % PGSIZE != src)", "if (0)"),  # a mapping does not see what is written
+    (1, "mmap.c", "*pte &= ~PTE_W;   // both have it until one stores", ""),  # processes share what is private
+    (9, "vma.c", "|| v->off + (v->end - v->start) != next->off", ""),  # neighbours merge that are not alike
+    (1, "vma.c", "upper.off += va - upper.start;", ""),  # what is split shows the wrong page
 ])
-def test_a_wrong_kernel_is_found_out(linux, solution, solution_tree, tmp_path, file, right, wrong):
+def test_a_wrong_kernel_is_found_out(linux, solution, solution_tree, tmp_path, seed, file, right, wrong):
     tree = shutil.copytree(solution_tree, tmp_path / "tree", ignore=shutil.ignore_patterns(".sources"))
     source = tree / "kernel" / file
     assert right in source.read_text()
     source.write_text(source.read_text().replace(right, wrong))
     subprocess.run(["make", "-s", "kernel/kernel"], cwd=tree, check=True)
-    found = fuzz.compare(linux, replace(solution, kernel=tree / "kernel/kernel"), 1, OPS, 3, tmp_path)
+    found = fuzz.compare(linux, replace(solution, kernel=tree / "kernel/kernel"), seed, OPS, 3, tmp_path)
     assert found and found.linux != found.kernel and found.before
 
 

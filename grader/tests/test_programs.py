@@ -16,6 +16,8 @@ from grader.machine import Machine, command
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SECONDS = 120                  # for one typed line; only a machine that hangs takes longer
 TEXT = "alpha\nbeta gamma\n\nalphabet\na.b\nlast line without end"
+OPERATIONS = ("null fork exec lazyfault privatefault sharedfault cowfault forkmany unmapclean unmapdirty anonfault crowdfault "
+              "protectmany mmap write1m pipe")
 LONG = "x" * (1023 - len("echo  | wc"))                 # in such a line, the longest that the shell takes
 LINES = "".join(f"{n} {'-' * (n % 300)}\n" for n in range(700))
 FILES = {
@@ -337,8 +339,8 @@ def test_boot(shell):
     ("rm .", "rm: cannot remove .\n", 1),
     ("ls nosuch", "ls: cannot open nosuch\n", 1),
     ("logstress", "usage: logstress file...\n", 1),
-    ("bench null", "usage: bench NAME N, where NAME is one of null fork exec lazyfault filefault mmap write1m pipe\n", 1),
-    ("bench nosuch 1", "usage: bench NAME N, where NAME is one of null fork exec lazyfault filefault mmap write1m pipe\n", 1),
+    ("bench null", f"usage: bench NAME N, where NAME is one of {OPERATIONS}\n", 1),
+    ("bench nosuch 1", f"usage: bench NAME N, where NAME is one of {OPERATIONS}\n", 1),
 ])
 def test_program(shell, line, printed, status):
     assert shell.status(line) == (printed, status)
@@ -395,7 +397,9 @@ def test_testing_program(shell, line, printed):
 
 
 @pytest.mark.parametrize("name, times", [
-    ("null", 10), ("fork", 3), ("exec", 12), ("lazyfault", 300), ("filefault", 70), ("mmap", 10), ("write1m", 1), ("pipe", 10)])
+    ("null", 10), ("fork", 3), ("exec", 12), ("lazyfault", 300), ("privatefault", 70), ("sharedfault", 3), ("cowfault", 70),
+    ("forkmany", 1), ("unmapclean", 1), ("unmapdirty", 1), ("anonfault", 70), ("crowdfault", 1), ("protectmany", 3), ("mmap", 10),
+    ("write1m", 1), ("pipe", 10)])
 def test_bench(shell, name, times):
     out, status = shell.status(f"bench {name} {times}")
     begin, end = map(int, re.fullmatch(rf"bench {name} \d+ (\d+) (\d+)\n", out).groups())

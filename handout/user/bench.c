@@ -4,11 +4,16 @@
 // instructions, 100 to a tick.
 #include "kernel/types.h"
 #include "kernel/fcntl.h"
+#include "kernel/syscall.h"
 #include "user/user.h"
 
-#define PAGE 4096
+#define PAGE     4096
+#define PIECE    32     // pages that are touched at a time: their blocks fit in the buffer cache
+#define FILESIZE 64     // pages of a large file; it could have 67
+#define MANY     1000   // pages of what is large
 
 static uint64 begin, end;   // what the clock said
+static uint64 started;      // what it said at start()
 
 static void
 check(int ok, const char *what)
@@ -99,25 +104,167 @@ makefile(int pages)
   return fd;
 }
 
-// Touch n pages of a mapped file, 32 at a time; its blocks are in the buffer cache.
+// From the first start() on, only the time between a start() and its stop() counts.
 static void
-filefault(int n)
+start(void)
 {
-  int fd = makefile(32);
+  started = now();
+}
 
-  begin = now();
-  while (n > 0) {
-    int pages = n < 32 ? n : 32;
-    char *p = mmap(0, pages * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
-    check(p != (char *)-1, "mmap");
-    for (int i = 0; i < pages; i++)
+static void
+stop(void)
+{
+  end += now() - started;
+  begin = 0;
+}
+
+// Touch a page each: a store if prot says that it may be stored to.
+static void
+touch(char *p, int pages, int prot)
+{
+  for (int i = 0; i < pages; i++) {
+    if (prot & PROT_WRITE)
+      p[i * PAGE] = 1;
+    else
       *(volatile char *)(p + i * PAGE);
+  }
+}
+
+static char *
+map(int pages, int prot, int flags, int fd)
+{
+  char *p = mmap(0, pages * PAGE, prot, flags, fd, 0);
+  check(p != (char *)-1, "mmap");
+  return p;
+}
+
+// n faults, in new mappings.
+static void
+faults(int n, int prot, int flags, int fd)
+{
+  while (n > 0) {
+    int pages = n < PIECE ? n : PIECE;
+    char *p = map(pages, prot, flags, fd);
+    start();
+    touch(p, pages, prot);
+    stop();
     check(munmap(p, pages * PAGE) == 0, "munmap");
     n -= pages;
   }
-  end = now();
-  unlink("bench.tmp");
 }
+
+static void
+privatefault(int n)
+{
+  faults(n, PROT_READ, MAP_PRIVATE, makefile(PIECE));
+}
+
+static void
+sharedfault(int n)
+{
+  faults(n, PROT_READ, MAP_SHARED, makefile(PIECE));
+}
+
+// Store to n pages that a child has too.
+static void
+cowfault(int n)
+{
+  char *p = sbrk(PIECE * PAGE), c;
+  int hold[2];
+
+  while (n > 0) {
+    check(pipe(hold) == 0, "pipe");
+    int pages = n < PIECE ? n : PIECE, pid = fork();
+    check(pid >= 0, "fork");
+    if (pid == 0) {
+      close(hold[1]);
+      read(hold[0], &c, 1);   // ends when the parent closes its end
+      exit(0);
+    }
+    start();
+    touch(p, pages, PROT_WRITE);
+    stop();
+    close(hold[0]);
+    close(hold[1]);
+    wait(0);
+    n -= pages;
+  }
+}
+
+// fork + exit + wait of a process with MANY pages more.
+static void
+forkmany(int n)
+{
+  check(sbrk(MANY * PAGE) != SBRK_ERROR, "sbrk");
+  start();
+  forkexitwait(n);
+  stop();
+}
+
+// munmap of MANY pages, all touched, of several mappings of a file that follow each other.
+static void
+unmapmany(int n, int prot)
+{
+  int fd = makefile(FILESIZE);
+
+  while (n-- > 0) {
+    char *first = 0;
+    for (int left = MANY; left > 0; left -= FILESIZE) {
+      int pages = left < FILESIZE ? left : FILESIZE;
+      char *p = map(pages, prot, MAP_SHARED, fd);
+      touch(p, pages, prot);
+      first = first ? first : p;
+    }
+    start();
+    check(munmap(first, MANY * PAGE) == 0, "munmap");
+    stop();
+  }
+}
+
+static void
+unmapclean(int n)
+{
+  unmapmany(n, PROT_READ);
+}
+
+static void
+unmapdirty(int n)
+{
+  unmapmany(n, PROT_READ | PROT_WRITE);
+}
+
+#ifdef SYS_mprotect
+#define RW   (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static void
+anonfault(int n)
+{
+  faults(n, RW, ANON, -1);
+}
+
+// The same with 127 other mappings, no two alike beside each other.
+static void
+crowdfault(int n)
+{
+  for (int i = 0; i < 127; i++)
+    map(1, i % 2 ? RW : PROT_READ, ANON, -1);
+  faults(n, PROT_READ | PROT_WRITE | PROT_EXEC, ANON, -1);
+}
+
+// mprotect of MANY pages that are there, n times.
+static void
+protectmany(int n)
+{
+  char *p = map(MANY, RW, ANON, -1);
+
+  touch(p, MANY, PROT_WRITE);
+  start();
+  while (n-- > 0)
+    check(mprotect(p, MANY * PAGE, n % 2 ? PROT_READ : RW) == 0, "mprotect");
+  stop();
+}
+#endif
 
 // mmap and munmap without touching the page.
 static void
@@ -131,7 +278,6 @@ mapunmap(int n)
     check(p != (char *)-1 && munmap(p, PAGE) == 0, "mmap");
   }
   end = now();
-  unlink("bench.tmp");
 }
 
 // 1 MB: four files of 256 KB, since a file can't be larger than 268 KB.
@@ -184,7 +330,17 @@ static const struct {
   { "fork", forkexitwait },
   { "exec", execself },
   { "lazyfault", lazyfault },
-  { "filefault", filefault },
+  { "privatefault", privatefault },
+  { "sharedfault", sharedfault },
+  { "cowfault", cowfault },
+  { "forkmany", forkmany },
+  { "unmapclean", unmapclean },
+  { "unmapdirty", unmapdirty },
+#ifdef SYS_mprotect
+  { "anonfault", anonfault },
+  { "crowdfault", crowdfault },
+  { "protectmany", protectmany },
+#endif
   { "mmap", mapunmap },
   { "write1m", write1m },
   { "pipe", pipetrip },
@@ -209,6 +365,7 @@ main(int argc, char *argv[])
       begin = argc > 3 ? number(argv[3]) : now();
       operations[i].run(atoi(argv[2]));
       printf("bench %s %s %lu %lu\n", argv[1], argv[2], begin, end ? end : now());
+      unlink("bench.tmp");
       return 0;
     }
   }

@@ -64,6 +64,7 @@ static uint64 state;          // of the random numbers; each process has its own
 static int depth;             // 0 in the first process of a run
 static int pairs;             // of processes that take turns, and this process is one of
 static char buf[MAXSIZE];
+static int held[NFILES];      // each file, open all the time: mappings of one open merge
 static char *names[NFILES] = { "fuzz0", "fuzz1", "fuzz2" };
 
 // A random number below n.
@@ -210,42 +211,77 @@ report(char *what, long a, long b, long result)
 
 // ---- the operations
 
+static struct page *last;     // of what was mapped last from a file that is held open
+
+// Have a mapping of n pages that begins with m go on behind the last one, or nearly so. Returns its place, or -1.
+static int
+follow(struct page *m, int n)
+{
+  if (last == 0 || last + n >= &page[NPAGE] || last->kind != FILEPAGE || rnd(4) == 0)
+    return -1;
+  *m = *last;
+  m->fpage += 1 + (rnd(3) == 0);
+  m->age = now.age[(int)m->file];
+  return last + 1 - page;
+}
+
+// n pages were mapped, the first is m.
+static void
+record(int at, int n, struct page m)
+{
+  for (int i = at; i < at + n; i++, m.fpage++)
+    page[i] = m;
+}
+
+// mmap with an argument that is bad (0 to 4; more: none).
+static char *
+trymap(char *hint, long len, struct page *m, int flags, int fd, int bad, char *expected)
+{
+  long off = (long)m->fpage * PGSIZE + (bad == 1 && m->kind == FILEPAGE ? 512 : 0);
+
+  if (bad == 0 || bad == 3)
+    len = bad == 0 ? 0 : HUGE - rnd(3) * PGSIZE;
+  if (bad != 2)
+    flags |= m->shared ? MAP_SHARED : MAP_PRIVATE;
+  return mapat(hint, len, m->prot, flags | (m->kind == ANON ? MAP_ANONYMOUS : 0), fd, off, expected);
+}
+
 static void
 domap(void)
 {
   static int prots[] = { PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_WRITE, PROT_NONE, PROT_READ | PROT_EXEC };
-  int prot = prots[rnd(6)], n = 1 + rnd(8), shared = rnd(2), anon = rnd(3) == 0, file = rnd(NFILES);
-  int mode = rnd(4) ? O_RDWR : rnd(3) ? O_RDONLY : O_WRONLY, fpage = rnd(6);
-  int flags = shared ? MAP_SHARED : MAP_PRIVATE, want = rnd(NPAGE - n), fixed = rnd(4) == 0, hinted = rnd(2);
-  long len = (long)n * PGSIZE - (rnd(3) ? 0 : rnd(PGSIZE)), off = (long)fpage * PGSIZE;
-  int bad = rnd(20), at = firstfit(n);
+  int prot = prots[rnd(6)], shared = rnd(2), kind = rnd(3) ? FILEPAGE : ANON, file = rnd(NFILES), fpage = rnd(6);
+  int n = 1 + rnd(8), mode = rnd(4) ? O_RDWR : rnd(3) ? O_RDONLY : O_WRONLY, bad = rnd(20);
+  int want = rnd(NPAGE - n), fixed = rnd(4) == 0, hinted = rnd(2), at = firstfit(n), next = -1;
+  int keep = kind == FILEPAGE && mode == O_RDWR && bad != 4 && rnd(4);
+  long len = (long)n * PGSIZE - (rnd(3) ? 0 : rnd(PGSIZE));
 
-  if (bad == 0)
-    len = 0;
-  if (bad == 1 && !anon)
-    off += 512;
-  if (bad == 2)
-    flags = 0;
-  if (bad == 3)
-    len = HUGE - rnd(3) * PGSIZE;
-  if (hinted && isfree(want, n))
-    at = want;
-  if (fixed)
+  struct page m = { .kind = kind, .prot = prot, .shared = shared, .file = file, .readonly = kind == FILEPAGE && mode == O_RDONLY,
+                    .fpage = fpage, .age = now.age[file] };
+
+  if (keep)
+    next = follow(&m, n);
+  if (next >= 0) {
+    want = next;
+    hinted = 1;
+  }
+  if (fixed || (hinted && isfree(want, n)))
     at = want;
   if (at < 0)
     return;
   char *hint = fixed || hinted ? address(want) : 0;
   if (hint && rnd(5) == 0)
     hint -= 1 + rnd(PGSIZE - 1);   // a hint is rounded up, an order refused
-  int fd = anon ? -1 : bad == 4 ? open(".", O_RDONLY) : open(names[file], mode);
-  char *got = mapat(hint, len, prot, flags | (anon ? MAP_ANONYMOUS : 0) | (fixed ? MAP_FIXED : 0), fd, off, address(at));
-  if (fd >= 0)
+  int fd = m.kind == ANON ? -1 : keep ? held[(int)m.file] : bad == 4 ? open(".", O_RDONLY) : open(names[(int)m.file], mode);
+  char *got = trymap(hint, len, &m, fixed ? MAP_FIXED : 0, fd, bad, address(at));
+  if (fd >= 0 && !keep)
     close(fd);
-  if (got == address(at))
-    for (int i = 0; i < n; i++)
-      page[at + i] = (struct page){ .kind = anon ? ANON : FILEPAGE, .prot = prot, .shared = shared, .file = file,
-                                    .readonly = !anon && mode == O_RDONLY, .fpage = fpage + i, .age = now.age[file] };
-  report(anon ? "map anonymous" : "map file", hinted | fixed << 1 | shared << 2 | mode << 3 | prot << 5, len, (long)got);
+  if (got == address(at)) {
+    record(at, n, m);
+    if (keep)
+      last = &page[at + n - 1];
+  }
+  report(m.kind == ANON ? "map anonymous" : "map file", hinted | fixed << 1 | m.shared << 2 | mode << 3 | m.prot << 5, len, (long)got);
 }
 
 static void
@@ -513,7 +549,7 @@ makefiles(void)
       buf[i] = rnd(256);
     if (fd < 0 || write(fd, buf, n) != n)
       die("can't make a file");
-    close(fd);
+    held[f] = fd;
     now.size[f] = n;
   }
 }
