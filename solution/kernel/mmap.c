@@ -700,10 +700,10 @@ do_mprotect(uint64 addr, uint64 len, int prot)
 
   if (addr % PGSIZE || len > MAXVA || end < addr || (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
     return -1;
-  if (!allmapped(p, addr, end, prot) || p->nvma + cuts(p, addr, end) > NVMA)
-    return -1;
   if (addr == end)
     return 0;
+  if (!allmapped(p, addr, end, prot) || p->nvma + cuts(p, addr, end) > NVMA)
+    return -1;
 
   int first = findvma(p, addr);
   if (p->vma[first].start < addr)
