@@ -18,6 +18,7 @@ LINKER = re.compile(r"^(?:\S*ld: )?(?:\S+\.o:)?(?P<where>[^\s:(]+(?::\d+)?):(?:\
 EITHER = re.compile(r"^(?P<what>(?:cc1|\S*ld): (?!warning|.* in function).*)$", re.M)
 MAKEFILE = re.compile(r"^(?P<where>\S*[Mm]akefile\S*:\d+): \*\*\* (?P<what>.*?)(?:\.  Stop\.)?$", re.M)
 MAKE = re.compile(r"^make(?:\[\d+\])?: \*\*\* (?!\[|Waiting for)(?P<what>.*?)(?:\.  Stop\.)?$", re.M)
+START = re.compile(r"^make(?:\[\d+\])?: (?P<what>(?!warning)[\w./+-]+: .+)$", re.M)       # a command that make could not start
 TOOL = re.compile(r"^(?P<what>(?!make|.*warning)[\w./+-]+: (?!In function|In file).+)$", re.M)
 SIGNAL = re.compile(r"^make(?:\[\d+\])?: \*\*\* \[(?P<where>[^\s\]]+): [^\]]*\] (?P<what>(?!Error \d).*)$", re.M)
 
@@ -90,7 +91,7 @@ def failed(tree, log, error, seconds):
 
 def first_error(log):
     """What went wrong first, in one line, from all that a failed make printed."""
-    for pattern in (COMPILER, LINKER, EITHER, MAKEFILE, MAKE, TOOL, SIGNAL):
+    for pattern in (COMPILER, LINKER, EITHER, MAKEFILE, MAKE, START, TOOL, SIGNAL):
         if found := pattern.search(log):
             return ": ".join(found.groupdict().values())
     lines = [line.strip() for line in log.split("\n") if line.strip() and not line.startswith("make")]

@@ -51,6 +51,7 @@ def test_the_first_error_of_the_compiler_is_shown_with_file_and_line(make, tmp_p
     ("Makefile:30: *** missing separator.  Stop.\n", "Makefile:30: missing separator"),
     ("make: *** No rule to make target 'user/_x', needed by 'fs.img'.  Stop.\n", "No rule to make target 'user/_x', needed by 'fs.img'"),
     ("one\nmkfs: no room\nmake: *** [Makefile:9: fs.img] Error 1\n", "mkfs: no room"),
+    ("cp disk.bin x\nmake[7]: cc: Resource temporarily unavailable\nmake[7]: *** [Makefile:8: x] Error 127\n", "cc: Resource temporarily unavailable"),
     ("mkfs: no room\ncp disk.bin x\nmake: *** [Makefile:9: fs.img] Error 1\nmake: *** Waiting for unfinished jobs....\n", "mkfs: no room"),
     ("truncate -s 1T fs.img\nmake: *** [Makefile:7: fs.img] File size limit exceeded\n", "Makefile:7: File size limit exceeded"),
     ("spy.s: Assembler messages:\nspy.s:1: Error: file not found: /x\n", "spy.s:1: file not found: /x"),
