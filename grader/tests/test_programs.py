@@ -218,6 +218,7 @@ def test_background_does_not_hold_the_prompt(shell):
 
 def test_a_killed_program_has_status_minus_1(shell):
     shell.run("sh napscript > napout &")
+    wait_for(shell, "cat napout", "wait for kill and reclaim\n")    # killed earlier, it would leave its directory's name
     shell.run(f"kill {process(shell, 'dorphan')}")
     wait_for(shell, "cat napout", "status -1\n")
 
