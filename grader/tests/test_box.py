@@ -116,7 +116,11 @@ def test_a_machine_in_a_box_runs_as_it_does_outside(box, fake):
     boxed, free = (machine.run(replace(guest, box=where), "mmaptest", 5.0) for where in (box, sandbox.OPEN))
     assert boxed.lines == free.lines or boxed.lines[-1] == free.lines[-1] == "hello"
     assert (boxed.ending, boxed.status, boxed.booted) == (free.ending, free.status, True)
-    assert boxed.cpu_seconds > 0
+
+
+def test_the_cpu_time_of_a_machine_in_a_box_is_seen(box, solution):
+    run = machine.run(replace(solution, box=box), "echo hello", 5.0)
+    assert run.booted and run.cpu_seconds > 0
 
 
 def test_a_machine_that_ends_itself_in_a_box_is_seen_to(box, fake):
