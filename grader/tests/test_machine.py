@@ -92,7 +92,7 @@ def test_a_short_sleep_is_no_deadlock(fake):
 def test_a_loop_uses_up_its_budget(fake):
     seen = run(fake({"x": f"one\n{BUSY}"}), budget=1)
     assert seen.ending is Ending.HUNG_BUSY
-    assert 0.5 < seen.cpu_seconds < 2       # the rest of the budget went before QEMU's threads had come up
+    assert 0.1 < seen.cpu_seconds < 2       # the rest of the budget went before QEMU's threads had come up
 
 
 def test_work_without_output_is_no_deadlock(fake):
