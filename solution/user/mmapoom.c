@@ -1,23 +1,19 @@
 // mmapoom.c - has the first allocation fail, then the second, ...; after each, nothing may be lost and all must work.
 //
 // Needs a kernel that was made with FAILALLOC=1.
-#include "kernel/types.h"
-#include "kernel/fcntl.h"
-#include "kernel/stat.h"
+#include "user/extlib.h"
 #include "kernel/param.h"
 #include "kernel/spinlock.h"
 #include "kernel/sleeplock.h"
 #include "kernel/fs.h"
 #include "kernel/file.h"
-#include "kernel/riscv.h"
-#include "user/user.h"
 
 #define NPAGE 6
 
 static int device;     // FAIL
 
 static void
-check(int ok, char *what, int n)
+must(int ok, char *what, int n)
 {
   if (ok)
     return;
@@ -29,7 +25,7 @@ check(int ok, char *what, int n)
 static void
 arm(int n)
 {
-  check(write(device, &n, sizeof(n)) == sizeof(n), "write to the device", n);
+  must(write(device, &n, sizeof(n)) == sizeof(n), "write to the device", n);
 }
 
 // Did it fail?
@@ -38,7 +34,7 @@ failed(void)
 {
   int left;
 
-  check(read(device, &left, sizeof(left)) == sizeof(left), "read from the device", 0);
+  must(read(device, &left, sizeof(left)) == sizeof(left), "read from the device", 0);
   return left == 0;
 }
 
@@ -80,19 +76,6 @@ work(void)
   exit(0);
 }
 
-static int
-freepages(void)
-{
-  char *start = sbrk(0);
-  int n = 0;
-
-  for (int piece = 512; piece > 0; piece /= 8)
-    while (sbrk(piece * PGSIZE) != SBRK_ERROR)
-      n += piece;
-  sbrk(start - sbrk(0));
-  return n;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -101,26 +84,26 @@ main(int argc, char *argv[])
 
   mknod("fail", FAIL, 0);
   device = open("fail", O_RDWR);
-  check(file >= 0 && write(file, zeroes, sizeof(zeroes)) == sizeof(zeroes), "making a file", 0);
+  must(file >= 0 && write(file, zeroes, sizeof(zeroes)) == sizeof(zeroes), "making a file", 0);
   arm(0);
   int pages = freepages();
 
   for (n = 1; n < 2000; n++) {
     int pid = fork();
-    check(pid >= 0, "fork", n);
+    must(pid >= 0, "fork", n);
     if (pid == 0) {
       arm(n);
       work();
     }
-    check(wait(&status) == pid, "wait", n);
+    must(wait(&status) == pid, "wait", n);
     int done = !failed();
     arm(0);
-    check(status == 0 || status == 1 || status == -1, "status of the process", n);
-    check(freepages() == pages, "pages were lost", n);
+    must(status == 0 || status == 1 || status == -1, "status of the process", n);
+    must(freepages() == pages, "pages were lost", n);
     if (done)
       break;
   }
-  check(status == 0, "the process fails though no allocation did", n);
+  must(status == 0, "the process fails though no allocation did", n);
   printf("%d allocations failed, one in each run\ntest mmapoom: OK\n", n - 1);
   exit(0);
 }

@@ -4,11 +4,8 @@
 //
 // Byte b of a file belongs to process b % NPROCESS, which alone changes it and knows what it must be. So there
 // is no race in what a process looks at, whatever the others do to the same pages meanwhile.
-#include "kernel/types.h"
 #include "kernel/param.h"
-#include "kernel/fcntl.h"
-#include "kernel/riscv.h"
-#include "user/user.h"
+#include "user/extlib.h"
 
 #define NPROCESS 8
 #define NFILES   3
@@ -31,7 +28,7 @@ rnd(uint n)
 }
 
 static void
-check(int ok, char *what)
+must(int ok, char *what)
 {
   if (ok)
     return;
@@ -43,9 +40,9 @@ static uchar *
 map(int f, int flags)
 {
   int fd = open(names[f], O_RDWR);
-  check(fd >= 0, "open");
+  must(fd >= 0, "open");
   uchar *p = mmap(0, SIZE, PROT_READ | PROT_WRITE, flags, fd, 0);
-  check(p != (void *)-1, "mmap");
+  must(p != (void *)-1, "mmap");
   close(fd);
   return p;
 }
@@ -60,12 +57,12 @@ shared(int f)
 
   for (int i = 0; i < 20; i++) {
     uint k = rnd(MINE);
-    check(p[k * NPROCESS + me] == mine[f][k], "a byte of a shared mapping is not what was stored last");
+    must(p[k * NPROCESS + me] == mine[f][k], "a byte of a shared mapping is not what was stored last");
     p[k * NPROCESS + me] = ++mine[f][k];
   }
   uint cut = rnd(NPAGE);
-  check(munmap(p + cut * PGSIZE, PGSIZE) == 0, "munmap of a page");
-  check(munmap(p, SIZE) == 0, "munmap of the rest");
+  must(munmap(p + cut * PGSIZE, PGSIZE) == 0, "munmap of a page");
+  must(munmap(p, SIZE) == 0, "munmap of the rest");
 }
 
 // What read says must be what was stored, and what is written seen in a mapping.
@@ -77,16 +74,16 @@ transfer(int f)
   uchar *p = rnd(2) ? map(f, MAP_SHARED) : 0;
   int fd = open(names[f], O_RDWR);
 
-  check(fd >= 0, "open");
-  check(off == 0 || read(fd, buf, off) == (int)off, "read");
+  must(fd >= 0, "open");
+  must(off == 0 || read(fd, buf, off) == (int)off, "read");
   for (uint i = 0; i < k; i++)
-    check(buf[i * NPROCESS + me] == mine[f][i], "read gives a byte that is not what was stored last");
+    must(buf[i * NPROCESS + me] == mine[f][i], "read gives a byte that is not what was stored last");
   mine[f][k]++;
-  check(write(fd, &mine[f][k], 1) == 1, "write");
+  must(write(fd, &mine[f][k], 1) == 1, "write");
   close(fd);
   if (p) {
-    check(p[off] == mine[f][k], "a mapping does not show what was written");
-    check(munmap(p, SIZE) == 0, "munmap");
+    must(p[off] == mine[f][k], "a mapping does not show what was written");
+    must(munmap(p, SIZE) == 0, "munmap");
   }
 }
 
@@ -97,7 +94,7 @@ private(int f)
   uchar *p = map(f, MAP_PRIVATE);
   uint k = rnd(MINE), off = k * NPROCESS + me;
 
-  check(p[off] == mine[f][k], "a private mapping begins with something else");
+  must(p[off] == mine[f][k], "a private mapping begins with something else");
   p[off]--;
   if (rnd(2) && fork() == 0) {
     p[off]--;
@@ -105,8 +102,8 @@ private(int f)
   }
   int status = 0;
   wait(&status);
-  check(status == 0 && p[off] == (uchar)(mine[f][k] - 1), "a private page is shared with a child");
-  check(munmap(p, SIZE) == 0, "munmap");
+  must(status == 0 && p[off] == (uchar)(mine[f][k] - 1), "a private page is shared with a child");
+  must(munmap(p, SIZE) == 0, "munmap");
 }
 
 // A child stores to what it inherited, and ends, or is killed, with the mapping live.
@@ -125,11 +122,11 @@ forked(int f)
     exit(0);
   }
   if (pid > 0) {
-    check(wait(&status) == pid && status == (die ? -1 : 0), "a child did not end as it should");
+    must(wait(&status) == pid && status == (die ? -1 : 0), "a child did not end as it should");
     mine[f][k]++;
   }
-  check(p[off] == mine[f][k], "what a child stored is not seen");
-  check(munmap(p, SIZE) == 0, "munmap");
+  must(p[off] == mine[f][k], "what a child stored is not seen");
+  must(munmap(p, SIZE) == 0, "munmap");
 }
 
 static void
@@ -150,20 +147,6 @@ work(int who, int rounds)
 }
 
 // ---- what must be as before
-
-// How many pages can be had.
-static int
-freepages(void)
-{
-  char *start = sbrk(0);
-  int n = 0;
-
-  for (int piece = 512; piece > 0; piece /= 8)
-    while (sbrk(piece * PGSIZE) != SBRK_ERROR)
-      n += piece;
-  sbrk(start - sbrk(0));
-  return n;
-}
 
 // How many files a new process and its children can open, which have closed what they inherited.
 static int
@@ -200,7 +183,7 @@ make(int f)
   static char zeroes[SIZE];
   int fd = open(names[f], O_CREATE | O_RDWR | O_TRUNC);
 
-  check(fd >= 0 && write(fd, zeroes, SIZE) == SIZE, "making a file");
+  must(fd >= 0 && write(fd, zeroes, SIZE) == SIZE, "making a file");
   close(fd);
 }
 
@@ -210,9 +193,9 @@ compare(int f)
   static uchar buf[SIZE + 1];
   int fd = open(names[f], O_RDONLY);
 
-  check(read(fd, buf, SIZE + 1) == SIZE, "a file has another size");
+  must(read(fd, buf, SIZE + 1) == SIZE, "a file has another size");
   for (int i = 0; i < SIZE; i++)
-    check(buf[i] == 16 * f + i % NPROCESS, "a file does not have what was stored last");
+    must(buf[i] == 16 * f + i % NPROCESS, "a file does not have what was stored last");
   close(fd);
 }
 
@@ -226,17 +209,17 @@ main(int argc, char *argv[])
   int pages = freepages(), files = freefiles();
   for (int i = 0; i < NPROCESS; i++) {
     int pid = fork();
-    check(pid >= 0, "fork");
+    must(pid >= 0, "fork");
     if (pid == 0)
       work(i, rounds);
   }
   for (int i = 0; i < NPROCESS; i++)
-    check(wait(&status) > 0 && status == 0, "a process failed");
+    must(wait(&status) > 0 && status == 0, "a process failed");
   for (int f = 0; f < NFILES; f++)
     compare(f);
   printf("pages %d, then %d; files %d, then %d\n", pages, freepages(), files, freefiles());
-  check(freepages() == pages, "pages were lost");
-  check(freefiles() == files, "open files were lost");
+  must(freepages() == pages, "pages were lost");
+  must(freefiles() == files, "open files were lost");
   for (int f = 0; f < NFILES; f++)
     unlink(names[f]);
   printf("test mmapstress: OK\n");
