@@ -26,6 +26,8 @@ arguments(void)
   int fd = open(NAME, O_RDWR);
   check(mmap(0, PGSIZE, RW, ANON, fd, 0) == BAD, "MAP_ANONYMOUS with a file is accepted");
   close(fd);
+  char *p = mapanon(0, 1, RW, ANON);
+  check(munmap(p, 1) == 0, "munmap of anonymous memory of 1 byte");
   check(mmap(0, PGSIZE, RW, ANON, fd, 0) == BAD, "MAP_ANONYMOUS with a closed descriptor is accepted");
   check(mmap(0, PGSIZE, RW, MAP_PRIVATE, -1, 0) == BAD, "no file and no MAP_ANONYMOUS is accepted");
   check(mmap(0, PGSIZE, RW, MAP_ANONYMOUS, -1, 0) == BAD, "neither MAP_SHARED nor MAP_PRIVATE is accepted");

@@ -97,6 +97,17 @@ large(void)
   check(freepages() >= free - 1, "pages are lost");
 }
 
+// The sections below say something of a fork that shares only: one that copies would pass them.
+static void
+shares(void)
+{
+  static int shared;
+
+  if (!shared)
+    saves();
+  shared = 1;
+}
+
 // ---- who sees what
 
 static void
@@ -116,6 +127,7 @@ apart(void)
 {
   char *heap = sbrk(2 * PGSIZE), *map = mapanon(0, 2 * PGSIZE, RW, ANON);
 
+  shares();
   for (int i = 0; i < 2; i++) {
     char *p = i ? heap : map;
     memset(p, 'a', 2 * PGSIZE);
@@ -155,6 +167,7 @@ generations(void)
 {
   char *p = mapanon(0, PGSIZE, RW, ANON);
 
+  shares();
   *p = 1;
   generation(p);
   munmap(p, PGSIZE);
@@ -183,6 +196,7 @@ kernel(void)
 {
   char *p = mapanon(0, PGSIZE, RW, ANON);
 
+  shares();
   memset(p, 'a', PGSIZE);
   check(outcome(kernelstores, p) == 0, "the child fails");
   for (int i = 0; i < PGSIZE; i++)
@@ -205,6 +219,7 @@ maps(void)
 {
   char *p = mapanon(0, 3 * PGSIZE, RW, ANON);
 
+  shares();
   memset(p, 'a', 3 * PGSIZE);
   int before = freepages();
   check(outcome(changesmaps, p) == 0, "the child fails");
@@ -237,6 +252,7 @@ ends(void)
 {
   char *p = mapanon(0, 20 * PGSIZE, RW, ANON);
 
+  shares();
   memset(p, 'a', 20 * PGSIZE);
   outcome(runs, p);
   int before = freepages();
@@ -252,6 +268,7 @@ ends(void)
 static void
 text(void)
 {
+  shares();
   check(storekills((char *)text), "the program's text can be stored to");
   check(outcome(nothing, 0) == 0 && storekills((char *)text), "the program's text can be stored to after fork");
 }

@@ -20,6 +20,9 @@ firstfit(void)
     check(mapanon(0, 16L << 20, RW, ANON) == BASE, "address space is not used again");
     munmap(BASE, 16L << 20);
   }
+  for (int i = 0; i < NVMA; i++)   // two by two they differ
+    check(mmap(0, PGSIZE, i % 2 ? PROT_READ : RW, ANON, -1, 0) == BASE + i * PGSIZE, "128 mappings do not lie side by side");
+  munmap(BASE, ALL);
 }
 
 // A hint that is free is taken, rounded up to a page; another is not, and nothing is replaced.
