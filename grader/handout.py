@@ -21,9 +21,10 @@ EXTENSION = ("kernel/meminfo.c", "kernel/wmap.h", "user/wmap.[ch]", "user/extlib
 MANIFEST = ".generated"
 DOCS = ("docs/lab.md", *(f"docs/task{n}.md" for n in range(1, CORE + 1)), "docs/grading.md", "docs/kernel.md")
 README = "docs/student/README.md"
-INCLUDED = 1        # the stage whose headers the grader's own programs include: it has what tests call
+INCLUDED = LAST     # the stage whose headers the grader's own programs include: it has what tests call
 INCLUDES = ("kernel/fcntl.h", "kernel/file.h", "kernel/fs.h", "kernel/param.h", "kernel/riscv.h", "kernel/sleeplock.h",
-            "kernel/spinlock.h", "kernel/stat.h", "kernel/syscall.h", "kernel/types.h", "kernel/vm.h", "user/user.h")
+            "kernel/spinlock.h", "kernel/stat.h", "kernel/syscall.h", "kernel/types.h", "kernel/vm.h", "kernel/wmap.h",
+            "user/user.h", "user/wmap.h")
 
 OPENS = re.compile(r"#if LAB_TASK >= (\d+)$")
 DIRECTIVE = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")
@@ -249,7 +250,7 @@ def official_files(kit=KIT):
     """The files that the grader lays over every submission, by path, and below include/ the headers for its own programs.
 
     Raises HandoutError if one that is laid over has regions: they must be the same in every stage."""
-    patterns, sources = lab.load().protected, read_sources(kit)
+    patterns, sources = lab.read_file(lab.FILE).protected, read_sources(kit)
     files = {path: source for path, source in sources.items()
              if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)}
     for path, source in files.items():

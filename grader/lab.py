@@ -5,9 +5,12 @@ import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
+from grader import tracks
 from grader.events import prints, unknown
+from grader.tracks import Track
 
 HERE = Path(__file__).resolve().parent
+FILE = HERE / "labs/mmap.toml"
 GROUPS = ("id", "name", "late", "attempt", "beside")     # what names.py looks for in the names of submissions
 FACTS = ("VMA table in struct proc",)      # what evidence can ask of the kernel's ELF file
 
@@ -67,7 +70,7 @@ class Rung:
 class Evidence:
     """One thing that must be seen. Just one of prints, lacks, reaches, section and fact is set."""
 
-    program: str = ""
+    program: str = ""                   # of which; beside section: the one that shows the same to students, where that is another
     prints: tuple[str, ...] = ()        # these lines, in this order
     lacks: str = ""                     # no line has this text
     reaches: str = ""                   # this rung, or a later one
@@ -91,6 +94,7 @@ class Task:
     hint: str                           # what usually makes it fail
     evidence: tuple[Evidence, ...]
     needs: tuple[int, ...] = ()         # tasks without which nothing of this one can be seen
+    files: tuple[str, ...] = ()         # glob patterns of files that only a tree with this task has, or with another that names them
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,9 @@ class Lab:
     factor: float = 1.0                 # the least that a budget is of what the solution uses at most, as `flake` measures it
     late: Late | None = None            # [late]
     exports: tuple[Export, ...] = ()    # [[export]], the first that fits counts
+    tracks: tuple[Track, ...] = ()       # [[track]]
+    track: str = ""                     # the name of the one that this lab is; "": the lab file as it stands
+    withheld: tuple[str, ...] = ()      # glob patterns of files of the solution that no handout has
     hidden: object = None               # the Lab of the hidden tests, where they are run too
     part: str = ""                      # what was asked for, if not all
     asked: tuple[int, ...] = ()         # the tasks that are graded; (): all
@@ -202,6 +209,13 @@ class Lab:
         asked = tuple(t.number for t in self.tasks if any(e.section in sections for e in t.evidence))
         return replace(self, part="sections " + ", ".join(sections), asked=asked, named=tuple(sections))
 
+    def track_named(self, name):
+        """The Track of that name. Raises LabError where there is none."""
+        found = next((track for track in self.tracks if track.name == name), None)
+        if not found:
+            raise LabError(f"there is no track {name!r}: tracks are {listed(track.name for track in self.tracks) or 'not in this lab'}")
+        return found
+
     def asked_evidence(self):
         """The evidence that is asked for, over all graded tasks."""
         return [e for t in self.tasks if t.number in self.graded for e in t.evidence]
@@ -236,24 +250,29 @@ def listed(words):
 
 PARTS = {"program": ("tests", Program), "section": ("sections", Section), "rung": ("rungs", Rung),
          "task": ("tasks", Task), "meaning": ("meanings", Meaning),
-         "export": ("exports", Export)}
-OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "strict", "share", "factor")
+         "export": ("exports", Export), "track": ("tracks", Track)}
+OF_THE_FILE = ("name", "title", "version", "points", "mapped", "protected", "withheld", "strict", "share", "factor")
 
 
-def load(path=HERE / "labs/mmap.toml", strict=False):
-    """The Lab in the file path; strict: with its hidden tests, from the directory hidden beside it.
+def load(path=FILE, strict=False, track=tracks.CORE):
+    """The Lab that a track of the file path is (a file without tracks is one lab); strict: with its hidden tests, from the
+    directory hidden beside it.
 
-    Raises LabError, naming the file and the key, where it can't be read or does not hold together."""
+    Raises LabError, naming the file and the key, where it can't be read or does not hold together, or has no such track."""
     path = Path(path)
-    lab = read_file(path)
+    whole = read_file(path)
+    chosen = whole.track_named(track) if whole.tracks or track != tracks.CORE else None
+    lab = tracks.narrow(whole, chosen) if chosen else whole
     if not strict:
         return lab
     home = path.parent / "hidden" / path.name
     if not home.exists():
         raise LabError(f"{home}: not there: hidden tests come with the instructor's copy of the grader only")
     hidden = read_file(home)
-    if [task.number for task in hidden.tasks] != [task.number for task in lab.tasks]:
+    if not {task.number for task in lab.tasks} <= {task.number for task in hidden.tasks} <= {task.number for task in whole.tasks}:
         raise LabError(f"{home}: [[task]]: the tasks are not those of {path}")
+    if chosen:
+        hidden = tracks.narrow(hidden, chosen)
     return replace(lab, hidden=replace(hidden, meanings=hidden.meanings + lab.meanings))
 
 
@@ -321,6 +340,7 @@ def faults(lab):
     for task in lab.tasks:
         for n, evidence in enumerate(task.evidence, 1):
             yield from evidence_faults(lab, task, evidence, f"[[task]] {task.number}: evidence {n}")
+    yield from tracks.faults(lab)
     yield from unused(lab)
 
 

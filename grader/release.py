@@ -32,7 +32,8 @@ def student_files(kit=KIT):
     """What students get: the handout, and the grader without what is strict, hidden, or for the kit alone."""
     grader = {f"grader/{path}": read(kit / "grader" / path)
               for path in (*student_modules(kit / "grader"), "setup.sh", "labs/mmap.toml")}
-    official = {f"grader/official/{path}": file for path, file in handout.official_files(kit).items()}
+    official = {f"grader/official/{path}": file for path, file in handout.official_files(kit).items()
+                if not path.startswith("include/")}
     return {**handout.stage_files(0, kit), **grader, **official, "grader/.gitignore": File(b"__pycache__/\n"),
             "docs/LICENSE": read(kit / "LICENSE")}
 

@@ -2,8 +2,7 @@
 #pragma once
 
 struct file {
-  // TODO(task 9): a type for what anonymous shared memory maps, if you want one. See docs/task9.md.
-  enum { FD_NONE, FD_PIPE, FD_INODE, FD_DEVICE } type;
+  enum { FD_NONE, FD_PIPE, FD_INODE, FD_DEVICE, FD_ANON } type;
   int           ref;        // how many hold it; protected by file.c's lock
   char          readable;
   char          writable;

@@ -17,3 +17,5 @@
 #define USERSTACK    1                   // pages of user stack
 #define KSTACKPAGES  2                   // pages of kernel stack, for each process
 #define BOOTSTACK    4096                // bytes of stack of a hart while it boots and idles
+#define NVMA         128                 // mappings of one process
+#define SUREPAGES    128                 // pages of a process, and of each mapping, that fork has a copy promised for

@@ -150,6 +150,7 @@ typedef uint64 *pagetable_t;   // 512 PTEs
 #define PTE_G (1L << 5)
 #define PTE_A (1L << 6)   // accessed
 #define PTE_D (1L << 7)   // dirty
+#define PTE_COW (1L << 8) // left to software: to be copied before a store, as others may have the page too
 
 #define PA2PTE(pa)      ((((uint64)(pa)) >> 12) << 10)
 #define PTE2PA(pte)     ((((pte) >> 10) & ((1UL << 44) - 1)) << 12)

@@ -24,7 +24,11 @@
 #define SYS_close   21
 #define SYS_mmap    22
 #define SYS_munmap  23
-// TODO(task 11): the number of mprotect (24). See docs/task11.md.
-// TODO(task 12): the numbers of getwmapinfo (25), numvp (26), numpp (27), getptsize (28) and va2pa (31). See docs/task12.md.
-// TODO(task 13): the number of cfork (29). See docs/task13.md.
-// TODO(task 14): the number of msync (30). See docs/task14.md.
+#define SYS_mprotect     24
+#define SYS_getwmapinfo  25
+#define SYS_numvp        26
+#define SYS_numpp        27
+#define SYS_getptsize    28
+#define SYS_va2pa        31
+#define SYS_cfork        29
+#define SYS_msync        30

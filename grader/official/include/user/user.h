@@ -31,10 +31,15 @@ int   mknod(const char *path, short major, short minor);
 char *sys_sbrk(int n, int how);
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 int   munmap(void *addr, size_t len);
-// TODO(task 11): mprotect. See docs/task11.md.
-// TODO(task 12): getwmapinfo, numvp, numpp, getptsize and va2pa. See docs/task12.md.
-// TODO(task 13): cfork. See docs/task13.md.
-// TODO(task 14): msync. See docs/task14.md.
+int   mprotect(void *addr, size_t len, int prot);
+struct wmapinfo;
+int   getwmapinfo(struct wmapinfo *info);
+int   numvp(void);
+int   numpp(void);
+int   getptsize(void);
+uint64 va2pa(void *va);
+int   cfork(void);
+int   msync(void *addr, size_t len);
 
 // ulib.c
 #define SBRK_ERROR ((char *)-1)
