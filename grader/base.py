@@ -15,7 +15,7 @@ MITS_MAKEFILE = (rb"conf/lab\.mk", rb"\binitcode\b", rb"mkfs/mkfs fs\.img")
 
 # What is taken where a tree's headers don't say: numbers of the system calls from 1 up, and flags.
 CALLS = ("fork exit wait pipe read kill exec fstat chdir dup getpid sbrk pause uptime open write mknod unlink link mkdir close "
-         "mmap munmap").split()
+         "mmap munmap mprotect getwmapinfo numvp numpp getptsize cfork msync va2pa").split()
 FLAGS = {"O_RDONLY": 0, "O_WRONLY": 1, "O_RDWR": 2, "O_CREATE": 0x200, "O_TRUNC": 0x400,
          "PROT_NONE": 0, "PROT_READ": 1, "PROT_WRITE": 2, "PROT_EXEC": 4,
          "MAP_SHARED": 1, "MAP_PRIVATE": 2, "MAP_FIXED": 0x10, "MAP_ANONYMOUS": 0x20}

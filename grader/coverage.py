@@ -77,7 +77,7 @@ def main(options):
     reached = {}
     for program in commands(rubric):
         reached[program] = addresses(built, program, rubric.budget(program), transcript_path(WORK, program))
-    disk = hidden.build(built, WORK / "hidden")
+    disk = hidden.build(built, WORK / "hidden", rubric)
     for program in commands(rubric.hidden):
         reached[program] = addresses(disk, program, rubric.hidden.budget(program), transcript_path(WORK, program))
     lines = lab_lines(spans(built.kernel), reached, SOLUTION / "kernel")

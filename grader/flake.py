@@ -126,7 +126,7 @@ def measure(source, plan, rubric, work, jobs):
 
     @functools.cache
     def build_hidden():
-        return strict_disk(built, work / "hidden")
+        return strict_disk(built, work / "hidden", rubric)
 
     for setting in plan:
         home = work / str(setting.number)

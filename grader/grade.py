@@ -30,11 +30,11 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     built = compile_tree(copy.path, work, box, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
-    disk = kitonly.load("owndisk").build(built, work / "disk", jobs, box=box) if copy.base.own_disk and built.ok else built
+    disk = kitonly.load("owndisk").build(built, work / "disk", lab, jobs, box=box) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
         say("building the kernel again, and the official programs")
-        return kitonly.load("strict").strict_disk(built, work / "hidden", jobs, box)
+        return kitonly.load("strict").strict_disk(built, work / "hidden", lab, jobs, box)
 
     grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop, partly)
     if stop and stop.is_set():

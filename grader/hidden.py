@@ -7,8 +7,8 @@ from . import owndisk, sandbox
 HOME = Path(__file__).resolve().parent / "labs/hidden"
 
 
-def build(built, out, jobs=2, box=sandbox.OPEN):
-    """The Disk with the kernel of a Build, the open tests and the hidden ones, made in the directory out (a Path, emptied first).
+def build(built, out, rubric, jobs=2, box=sandbox.OPEN):
+    """The Disk with the kernel of a Build, and the open and the hidden tests of a strict Lab, made in the directory out.
 
-    Raises CouldNotGrade where it can't be made: that is no student's fault."""
-    return owndisk.build(built, out, jobs, HOME, box)
+    out is a Path, and emptied first. Raises CouldNotGrade where it can't be made: that is no student's fault."""
+    return owndisk.build(built, out, rubric, jobs, HOME, box)

@@ -20,12 +20,12 @@ class Disk(Build):
     key: int = 0                # random bits, 2 * WORD, that only this build's test programs know
 
 
-def build(built, out, jobs=2, secret=None, box=sandbox.OPEN):
+def build(built, out, rubric, jobs=2, secret=None, box=sandbox.OPEN):
     """The Disk for the kernel of built (a Build), made in the directory out (a Path, emptied first).
 
-    secret is the directory of hidden tests that are to be on it (None: the tests that students have, alone). Nothing that
-    a submission wrote is compiled, so what is compiled in box fills its cache for all that follow. Raises CouldNotGrade
-    where the disk can't be made, which is no student's fault."""
+    rubric is the Lab whose test programs are on it; secret the directory of its hidden ones (None: those that students have,
+    alone). Nothing that a submission wrote is compiled, so what is compiled in box fills its cache for all that follow.
+    Raises CouldNotGrade where the disk can't be made, which is no student's fault."""
     shutil.rmtree(out, ignore_errors=True)
     key = secrets.randbits(2 * WORD)
     include = out / "include/kernel"
@@ -36,8 +36,9 @@ def build(built, out, jobs=2, secret=None, box=sandbox.OPEN):
     (include.parent / "runkey.h").write_text(f"#define RUNKEY0 {key % (1 << WORD):#x}UL\n#define RUNKEY1 {key >> WORD:#x}UL\n")
     compiler = next(name for name in COMPILERS if shutil.which(name))
     place = carry.TREE if box.confined else out.resolve()
+    tests = [f"TESTS={names(rubric)}", *([f"HIDDEN={secret}", f"SECRET={names(rubric.hidden)}"] if secret else ())]
     result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "Makefile"), f"CC={compiler}", f"HERE={HOME}",
-                          f"OFFICIAL={OFFICIAL}", f"OUT={place}", *([f"HIDDEN={secret}"] if secret else ())], out,
+                          f"OFFICIAL={OFFICIAL}", f"OUT={place}", *tests], out,
                          box=replace(box, fills=bool(box.cache)), read=(HOME, OFFICIAL, *([secret] if secret else ())),
                          bring=("fs.img", "fsck", "user/_*"))
     image = out / "fs.img"
@@ -47,3 +48,8 @@ def build(built, out, jobs=2, secret=None, box=sandbox.OPEN):
     if box.confined and secret:
         (out / "fsck").chmod(0o755)             # ours, and to be run: what comes out of a box is no program otherwise
     return Disk(True, out, built.kernel, image, root_directory(image)[0], result.output, "", result.seconds, key)
+
+
+def names(rubric):
+    """The names of a Lab's test programs."""
+    return " ".join(program.name for program in rubric.tests)

@@ -11,9 +11,10 @@ __all__ = ["confirm", "strict_disk", "stripped", "watched"]
 PREFIX = "strict-"              # what the names of strict runs' transcripts begin with
 
 
-def strict_disk(built, out, jobs=2, box=sandbox.OPEN):
-    """The Disk, made in the directory out (a Path), where nothing but the sources of a Build's kernel is the submission's."""
-    return hidden.build(rebuild.kernel(built, jobs, box), out, jobs, box)
+def strict_disk(built, out, lab, jobs=2, box=sandbox.OPEN):
+    """The Disk with the tests of a strict Lab, made in the directory out (a Path): nothing but the sources of a Build's kernel
+    is the submission's."""
+    return hidden.build(rebuild.kernel(built, jobs, box), out, lab, jobs, box)
 
 
 def watched(built):

@@ -34,3 +34,11 @@ stub mkdir, SYS_mkdir
 stub close, SYS_close
 stub mmap, SYS_mmap
 stub munmap, SYS_munmap
+stub mprotect, SYS_mprotect
+stub getwmapinfo, SYS_getwmapinfo
+stub numvp, SYS_numvp
+stub numpp, SYS_numpp
+stub getptsize, SYS_getptsize
+stub cfork, SYS_cfork
+stub msync, SYS_msync
+stub va2pa, SYS_va2pa

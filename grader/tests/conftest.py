@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import build, diskread, hidden, tree
+from grader import build, diskread, hidden, lab, tree
 from grader.machine import Machine
 
 KIT = Path(__file__).resolve().parent.parent.parent
@@ -41,8 +41,8 @@ def solution(solution_tree):
 
 @pytest.fixture(scope="session")
 def solution_disk(solution_tree, tmp_path_factory):
-    """The Disk of the built solution, with the hidden tests on it."""
-    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out")
+    """The Disk of the built solution, with the tests of all tasks on it, and the hidden ones."""
+    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out", lab.load(strict=True))
 
 
 def write_fake(directory, boot, programs):

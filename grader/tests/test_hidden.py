@@ -172,7 +172,7 @@ def test_nothing_that_the_tree_says_how_to_build_is_used(solution_tree, tmp_path
         (odd / name).write_text("this is no good\n")
     (odd / "user/_hidden5munmap").write_text("forged")
     built = replace(build.make(solution_tree), tree=odd)
-    disk = hidden.build(built, tmp_path / "out")
+    disk = hidden.build(built, tmp_path / "out", STRICT)
     assert {"init", "sh", "mmaptest", "hidden5munmap"} <= disk.programs and "cat" not in disk.programs
     assert (tmp_path / "out/user/_hidden5munmap").read_bytes()[:4] == b"\x7fELF"
 
@@ -182,7 +182,7 @@ def test_headers_of_the_tree_tell_numbers_and_nothing_else(solution_tree, tmp_pa
     for name in ("kernel/types.h", "kernel/fcntl.h", "kernel/stat.h", "user/user.h"):
         (odd / name).write_text('#error "not today"\n')
     (odd / "kernel/syscall.h").write_text("#define SYS_munmap 24\n#define ecall nop\n")
-    disk = hidden.build(replace(build.make(solution_tree), tree=odd), tmp_path / "out")
+    disk = hidden.build(replace(build.make(solution_tree), tree=odd), tmp_path / "out", STRICT)
     assert "hidden5munmap" in disk.programs
     numbers = (tmp_path / "out/include/kernel/syscall.h").read_text()
     assert "#define SYS_munmap 24\n" in numbers and "#define SYS_mmap 22\n" in numbers and "ecall" not in numbers
