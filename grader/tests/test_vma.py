@@ -84,6 +84,9 @@ class Table:
     def cuts(self, start, end):
         return self.c.cuts(self.owner, ctypes.c_uint64(start), ctypes.c_uint64(end))
 
+    def slots(self, start, end):
+        return self.c.slots(self.owner, ctypes.c_uint64(start), ctypes.c_uint64(end))
+
 
 def load(directory):
     """Compile vma_host.c into directory (a Path) and load it."""
@@ -119,6 +122,12 @@ def fitting(areas, size, length):
     starts = [floor] + [area.end for area in areas]
     return min((at for at in starts if at >= floor and at + length <= TOP
                 and not any(overlaps(area, at, at + length) for area in areas)), default=0)
+
+
+def without(areas, start, end):
+    """What is left of the areas when [start, end) is taken away."""
+    ends = [(area.start, min(area.end, start)) for area in areas] + [(max(area.start, end), area.end) for area in areas]
+    return [piece for piece in ends if piece[0] < piece[1]]
 
 
 def continues(one, other):
@@ -177,6 +186,7 @@ class Areas(RuleBasedStateMachine):
         fits = start >= max(BASE, self.size) and end <= TOP and not any(overlaps(area, start, end) for area in self.areas)
         if start < end:
             assert bool(self.table.free(start, end)) == fits
+            assert len(self.areas) + self.table.slots(start, end) == len(without(self.areas, start, end)) + 1
         assert self.table.cuts(start, end) == sum(area.start < at < area.end for area in self.areas for at in (start, end))
 
     @rule(length=st.sampled_from([PAGE, 2 * PAGE, 5 * PAGE, TOP - BASE - 30 * PAGE, TOP - BASE]))

@@ -270,6 +270,7 @@ void            splitvma(struct proc *p, int i, uint64 va);
 #if LAB_TASK >= 10
 int             freerange(struct proc *p, uint64 start, uint64 end);
 int             cuts(struct proc *p, uint64 start, uint64 end);
+int             slots(struct proc *p, uint64 start, uint64 end);
 int             mergevma(struct proc *p, int i);
 #endif
 

@@ -19,7 +19,7 @@ struct frame {
   ushort refs;       // PAGE: references
   uchar  kind;
 #if LAB_TASK >= 13
-  ushort promises;   // PAGE: how many of the owners were promised a copy, see kcow; fewer than refs
+  uchar  sure;       // PAGE: all its owners but the last were promised a copy, see kcow
 #endif
 };
 
@@ -32,7 +32,7 @@ static struct {
   uint            fresh;     // frames from here on were never used; they are in no list
 #if LAB_TASK >= 13
   uint            nfree;     // frames that are free
-  uint            promised;  // of these: for owners of copy-on-write pages, see kcow
+  uint            promised;  // of these: for owners of copy-on-write pages, see kcow; refs - 1 for each that is sure
 #endif
   struct frame    frame[NFRAME];
 } mem;
@@ -80,19 +80,29 @@ pick(enum kind kind)
   return (void *)(KERNBASE + (uint64)n * PGSIZE);
 }
 
+#if LAB_TASK >= 13
+
+// Are n frames free that nobody was promised? mem.lock is held.
+static int
+spare(uint n)
+{
+#ifdef FAILALLOC
+  if (n > 0 && failnow())
+    return 0;
+#endif
+  return mem.nfree - mem.promised >= n;
+}
+#endif
+
 // Take a free frame for use as kind. Returns its address, or 0 if there is none that was not promised.
 static void *
 take(enum kind kind)
 {
   void *pa = 0;
 
-#ifdef FAILALLOC
-  if (failnow())
-    return 0;
-#endif
   acquire(&mem.lock);
 #if LAB_TASK >= 13
-  if (mem.nfree > mem.promised)
+  if (spare(1))
 #endif
     pa = pick(kind);
   release(&mem.lock);
@@ -141,30 +151,31 @@ kref(void *pa)
 #if LAB_TASK >= 13
 
 // Another owner for the page at pa, until one of them stores: then kown gives each but the last a copy. If sure,
-// the frame for that is promised now. Returns -1 if there is none left to promise: better that fork fails than a store.
+// or if the page was before, the frames for that are promised now. Returns -1 if there are not enough: better that fork
+// fails than a store.
 int
 kcow(void *pa, int sure)
 {
   acquire(&mem.lock);
-  int enough = !sure || mem.nfree > mem.promised;
+  struct frame *f = lookup(pa, "kcow");
+  uint need = f->sure ? 1 : sure ? f->refs : 0;   // promises, so that there are as many as owners so far
+  int enough = spare(need);
   if (enough) {
-    struct frame *f = lookup(pa, "kcow");
     f->refs++;
-    f->promises += sure;
-    mem.promised += sure;
+    f->sure = need > 0;
+    mem.promised += need;
   }
   release(&mem.lock);
   return enough ? 0 : -1;
 }
 
-// f has lost an owner. mem.lock is held.
+// f has lost an owner, not the last: one promise less. mem.lock is held.
 static void
 unpromise(struct frame *f)
 {
-  if (f->promises > 0 && f->promises >= f->refs) {
-    f->promises--;
-    mem.promised--;
-  }
+  mem.promised -= f->sure;
+  if (f->refs == 1)
+    f->sure = 0;
 }
 
 // An owner of the page at pa wants to store. Returns the page if it is the only owner by now, or else
@@ -178,7 +189,7 @@ kown(void *pa)
   acquire(&mem.lock);
   struct frame *f = lookup(pa, "kown");
   if (f->refs > 1) {
-    mine = f->promises > 0 || mem.nfree > mem.promised ? pick(PAGE) : 0;
+    mine = f->sure || spare(1) ? pick(PAGE) : 0;
     if (mine) {
       memmove(mine, pa, PGSIZE);
       f->refs--;

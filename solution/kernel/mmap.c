@@ -185,8 +185,10 @@ anonclose(struct file *f)
 #endif
 #if LAB_TASK >= 14
 
-// ---- one truth for file data: while a page of a file is listed, its frame has what the file holds. readi and
-// writei look here, with the inode locked.
+// ---- one truth for file data: while a page of a file is listed, its frame has what the file holds. readi,
+// writei and itrunc look here, with the inode locked.
+
+#define FILEPAGES   (MAXFILE * BSIZE / PGSIZE)   // pages of the largest file
 
 // The frame with page pageno of ip, and a reference for pagedone; 0 if none is listed.
 char *
@@ -218,14 +220,13 @@ filepagewrite(struct inode *ip, uint off, void *data, uint n, void *src)
 void
 filepagetrunc(struct inode *ip)
 {
-  if (ip->ref < 2)
-    return;   // nobody else has it, so nobody maps it
-  acquire(&shared.lock);
-  for (uint i = 0; i < NCHAIN; i++)
-    for (uint n = shared.chain[i]; n; n = shared.page[n].next)
-      if (shared.page[n].object == ip)
-        memset((void *)(KERNBASE + (uint64)n * PGSIZE), 0, PGSIZE);
-  release(&shared.lock);
+  for (uint pageno = 0; pageno < FILEPAGES; pageno++) {
+    char *page = sharedfind(ip, pageno);
+    if (page) {
+      memset(page, 0, PGSIZE);
+      shareddrop(page);
+    }
+  }
 }
 #else
 // TODO(task 14): let readi, writei and itrunc find the pages of a file that are mapped. See docs/task14.md.
@@ -554,7 +555,7 @@ choose(struct proc *p, uint64 addr, uint64 len, int fixed)
 static int
 replace(struct proc *p, struct vma *v)
 {
-  if (p->nvma + cuts(p, v->start, v->end) >= NVMA || (v->file == 0 && anonymous(v) < 0))
+  if (p->nvma + slots(p, v->start, v->end) > NVMA || (v->file == 0 && anonymous(v) < 0))
     return -1;
   do_munmap(v->start, v->end - v->start);
   int i = findvma(p, v->start);

@@ -105,6 +105,16 @@ cuts(struct proc *p, uint64 start, uint64 end)
   return (first < p->nvma && p->vma[first].start < start) + (last < p->nvma && p->vma[last].start < end);
 }
 
+// How many more slots it takes to put one VMA in the place of what lies in [start, end). What is wholly there gives
+// its own; what is cut in its middle takes one.
+int
+slots(struct proc *p, uint64 start, uint64 end)
+{
+  int first = findvma(p, start), last = findvma(p, end);
+
+  return 1 + (first < p->nvma && p->vma[first].start < start) - (last - first);
+}
+
 // Make the VMA with index i and the next one, if they are alike and adjacent, one. Is it so?
 int
 mergevma(struct proc *p, int i)
