@@ -37,6 +37,7 @@ int             kexec(char *path, char **argv);
 #ifdef FAILALLOC
 void            failinit(void);
 int             failnow(void);
+int             kspare(void);
 #endif
 
 // file.c

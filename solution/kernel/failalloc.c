@@ -1,4 +1,4 @@
-// failalloc.c - for tests: the device FAIL, that has one allocation fail. Compiled with make FAILALLOC=1 only.
+// failalloc.c - for tests: the device FAIL, that has one allocation fail. Compiled with make FAILALLOC=1 only, of the whole tree.
 #include "types.h"
 #include "param.h"
 #include "riscv.h"
@@ -31,13 +31,14 @@ failwrite(int user, uint64 addr, int n)
   return n;
 }
 
-// The read of an int: how many allocations are left until one fails. Returns 4, or -1.
+// The read of two ints: how many allocations are left until one fails, and how many pages there are to allocate.
+// Returns 8, or -1.
 static int
 failread(int user, uint64 addr, int n)
 {
-  int now = __atomic_load_n(&left, __ATOMIC_RELAXED);
+  int known[] = { __atomic_load_n(&left, __ATOMIC_RELAXED), kspare() };
 
-  return n == sizeof(now) && either_copyout(user, addr, &now, n) == 0 ? n : -1;
+  return n == sizeof(known) && either_copyout(user, addr, known, n) == 0 ? n : -1;
 }
 
 void

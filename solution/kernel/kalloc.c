@@ -250,3 +250,15 @@ tablefree(void *pa)
   giveback(f);
   release(&mem.lock);
 }
+#ifdef FAILALLOC
+
+// For failalloc.c: how many frames are free that nobody was promised.
+int
+kspare(void)
+{
+  acquire(&mem.lock);
+  int n = mem.nfree - mem.promised;
+  release(&mem.lock);
+  return n;
+}
+#endif

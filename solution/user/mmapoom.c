@@ -2,15 +2,24 @@
 //
 // Needs a kernel that was made with FAILALLOC=1.
 #include "user/extlib.h"
+#include "user/wmap.h"
 #include "kernel/param.h"
 #include "kernel/spinlock.h"
 #include "kernel/sleeplock.h"
 #include "kernel/fs.h"
 #include "kernel/file.h"
 
-#define NPAGE 6
+#define FILENAME "oom"
+#define NPAGE    4                       // of the file, and of most mappings
+#define LARGE    (SUREPAGES + NPAGE)     // pages of one whose last ones have no copy promised at fork
 
-static int device;     // FAIL
+// How a process ends in which an allocation failed; or it is killed.
+enum { DONE, GAVEUP, WRONG };
+
+static int device;                       // FAIL
+static int file;
+static char *shared, *private, *memory, *large;
+static char data[NPAGE * PGSIZE];
 
 static void
 must(int ok, char *what, int n)
@@ -21,6 +30,8 @@ must(int ok, char *what, int n)
   exit(1);
 }
 
+// ---- the device
+
 // The n-th allocation from now on is to fail; 0: none.
 static void
 arm(int n)
@@ -28,82 +39,227 @@ arm(int n)
   must(write(device, &n, sizeof(n)) == sizeof(n), "write to the device", n);
 }
 
-// Did it fail?
+// What the device knows: the allocations that are left until one fails, and the free pages that nobody was promised.
 static int
-failed(void)
+ask(int which)
 {
-  int left;
+  int known[2];
 
-  must(read(device, &left, sizeof(left)) == sizeof(left), "read from the device", 0);
-  return left == 0;
+  must(read(device, known, sizeof(known)) == sizeof(known), "read from the device", 0);
+  return known[which];
 }
 
-// Everything that allocates. A call may fail, and the process may be killed.
+// ---- the process in which an allocation fails
+
+// What a call gives that may fail.
+static void
+may(int ok)
+{
+  if (!ok)
+    exit(GAVEUP);
+}
+
+// What must be right, whatever has failed.
+static void
+right(int ok)
+{
+  if (!ok)
+    exit(WRONG);
+}
+
+static void
+maps(void)
+{
+  file = open(FILENAME, O_RDWR);
+  may(file >= 0);
+  shared = mmap(0, NPAGE * PGSIZE, RW, MAP_SHARED, file, 0);
+  private = mmap(0, NPAGE * PGSIZE, RW, MAP_PRIVATE, file, 0);
+  memory = mmap(0, NPAGE * PGSIZE, RW, ANONS, -1, 0);
+  large = mmap(0, LARGE * PGSIZE, RW, ANON, -1, 0);
+  may(shared != BAD && private != BAD && memory != BAD && large != BAD);
+}
+
+static void
+touches(void)
+{
+  for (int i = 0; i < NPAGE; i++) {
+    int at = i * PGSIZE;
+    right(private[at] == 'f' && large[at] == 0 && memory[at] == 0);
+    private[at] = 'p';
+    right(shared[at] == 'f');
+    shared[at + 1] = 's';
+    memory[at] = 'm';
+    large[at] = large[at + SUREPAGES * PGSIZE] = 'l';
+    data[at] = 'd';
+  }
+}
+
+// What the parent has, and the child begins with.
+static void
+compare(void)
+{
+  for (int i = 0; i < NPAGE; i++) {
+    int at = i * PGSIZE;
+    right(private[at] == 'p' && shared[at] == 'f' && shared[at + 1] == 's' && data[at] == 'd');
+    right(large[at] == 'l' && large[at + SUREPAGES * PGSIZE] == 'l');
+  }
+}
+
+// The child stores to pages of each kind, itself and through the kernel.
+static void
+child(int out)
+{
+  struct wmapinfo *info = (struct wmapinfo *)large;
+
+  compare();
+  for (int i = 0; i < NPAGE; i++) {
+    int at = i * PGSIZE;
+    private[at]++;
+    large[at + SUREPAGES * PGSIZE]++;
+    memory[at] = 'c';
+    shared[at + 2] = 's';
+  }
+  may(getwmapinfo(info) == 0);
+  right(info->total_mmaps == 4 && (char *)(uint64)info->addr[0] == shared);
+  may(write(out, data, 1) == 1 && pipe((int *)(private + PGSIZE)) == 0);
+  exit(DONE);
+}
+
+// fork, a pipe between the two, and a wait, of a process whose pages are shared until a store.
+static void
+forks(void)
+{
+  int *ends = (int *)(private + 8), *status = (int *)(large + 8);
+
+  may(pipe(ends) == 0);
+  int pid = fork();
+  if (pid == 0)
+    child(ends[1]);
+  close(ends[1]);
+  if (pid > 0) {
+    int n = read(ends[0], &data[8], 1);
+    right(n < 1 || data[8] == 'd');
+    may(wait(status) == pid);
+    right(*status != WRONG);
+    right(*status != DONE || (n == 1 && memory[0] == 'c' && shared[2] == 's'));
+  }
+  close(ends[0]);
+  compare();
+}
+
+// A new program, while pages that were stored to are mapped.
+static void
+executes(void)
+{
+  char *argv[] = { "mmapoom", "nothing", 0 };
+  int status = 0, pid = fork();
+
+  if (pid == 0) {
+    shared[3] = 's';
+    exec(argv[0], argv);
+    compare();
+    exit(GAVEUP);
+  }
+  may(pid > 0 && wait(&status) == pid);
+  right(status != WRONG);
+  compare();
+}
+
+// Mappings are split, replaced, and taken away in parts.
+static void
+changes(void)
+{
+  char *middle = large + PGSIZE;
+
+  may(mprotect(middle, PGSIZE, PROT_READ) == 0 && mprotect(shared, PGSIZE, PROT_READ) == 0);
+  right(*middle == 'l' && *shared == 'f');
+  may(mprotect(middle, PGSIZE, RW) == 0);
+  *middle = 'l';
+  compare();
+  may(mmap(middle + PGSIZE, PGSIZE, RW, MAP_SHARED | MAP_FIXED, file, 0) == middle + PGSIZE);
+  right(middle[PGSIZE] == 'f' && middle[2 * PGSIZE] == 'l');
+  may(mmap(memory, PGSIZE, RW, ANONS | MAP_FIXED, -1, 0) == memory);
+  right(memory[0] == 0);
+  may(munmap(shared + PGSIZE, PGSIZE) == 0 && msync(shared, PGSIZE) == 0);
+}
+
+// The kernel's own use of pages that are not there, and the heap.
+static void
+transfers(void)
+{
+  char *more = sbrk(3 * PGSIZE), *lazy = sbrklazy(2 * PGSIZE);
+
+  may(munmap(private, NPAGE * PGSIZE) == 0);
+  private = mmap(0, NPAGE * PGSIZE, RW, MAP_PRIVATE, file, 0);
+  may(private != BAD && more != SBRK_ERROR && lazy != SBRK_ERROR);
+  may(read(file, private + 100, PGSIZE) == PGSIZE);
+  right(private[100] == 'f' && private[101] == 's' && private[99] == 'f');
+  may(read(file, lazy + 100, PGSIZE) == PGSIZE);
+  right(lazy[100] == 'f' && lazy[99] == 0);
+  may(write(file, large + 10 * PGSIZE, PGSIZE) == PGSIZE);
+}
+
 static void
 work(void)
 {
-  static char text[NPAGE * PGSIZE];
-  int fd = open("oom", O_RDWR), status;
-  char *shared = mmap(0, sizeof(text), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  char *private = mmap(0, sizeof(text), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-  char *anon = mmap(0, sizeof(text), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  maps();
+  touches();
+  forks();
+  executes();
+  changes();
+  transfers();
+  exit(DONE);
+}
 
-  if (shared == (void *)-1 || private == (void *)-1 || anon == (void *)-1)
-    exit(1);
-  for (int i = 0; i < NPAGE; i++) {
-    text[i * PGSIZE] = shared[i * PGSIZE];
-    private[i * PGSIZE] = i;
-    anon[i * PGSIZE] = i;
-    shared[i * PGSIZE] = 'a' + i;
-  }
-  int pid = fork();
+// ---- the process that looks what became of it
+
+static void
+makefile(void)
+{
+  memset(data, 'f', sizeof(data));
+  int fd = open(FILENAME, O_CREATE | O_RDWR | O_TRUNC);
+  must(fd >= 0 && write(fd, data, sizeof(data)) == sizeof(data), "making a file", 0);
+  close(fd);
+}
+
+// Have the n-th allocation fail. Returns whether there were so many.
+static int
+attempt(int n)
+{
+  int status = 0;
+
+  makefile();
+  int pages = ask(1), pid = fork();
+  must(pid >= 0, "fork", n);
   if (pid == 0) {
-    private[0]++;
-    anon[1]++;
-    shared[2 * PGSIZE + 1] = 'c';
-    char *argv[] = { "echo", 0 };
-    exec("echo", argv);
-    exit(1);
+    arm(n);
+    work();
   }
-  if (pid > 0)
-    wait(&status);
-  mprotect(private + PGSIZE, PGSIZE, PROT_READ);
-  munmap(shared + PGSIZE, PGSIZE);
-  read(fd, private + 3 * PGSIZE, 2 * PGSIZE);
-  write(fd, anon, 100);
-  sbrk(3 * PGSIZE);
-  msync(shared, PGSIZE);
-  exit(0);
+  must(wait(&status) == pid, "wait", n);
+  int fell = ask(0) == 0;
+  arm(0);
+  must(status != WRONG, "memory or a file does not hold what it must", n);
+  must(ask(1) == pages, "pages were lost", n);
+  must(fell || status == DONE, "the process fails though no allocation did", n);
+  return fell;
 }
 
 int
 main(int argc, char *argv[])
 {
-  static char zeroes[NPAGE * PGSIZE];
-  int file = open("oom", O_CREATE | O_RDWR | O_TRUNC), status = 0, n;
-
+  if (argc > 1)
+    exit(0);   // the new program of executes()
   mknod("fail", FAIL, 0);
   device = open("fail", O_RDWR);
-  must(file >= 0 && write(file, zeroes, sizeof(zeroes)) == sizeof(zeroes), "making a file", 0);
+  must(device >= 0, "there is no device, so the kernel was not made with FAILALLOC=1", 0);
   arm(0);
-  int pages = freepages();
-
-  for (n = 1; n < 2000; n++) {
-    int pid = fork();
-    must(pid >= 0, "fork", n);
-    if (pid == 0) {
-      arm(n);
-      work();
-    }
-    must(wait(&status) == pid, "wait", n);
-    int done = !failed();
-    arm(0);
-    must(status == 0 || status == 1 || status == -1, "status of the process", n);
-    must(freepages() == pages, "pages were lost", n);
-    if (done)
-      break;
-  }
-  must(status == 0, "the process fails though no allocation did", n);
+  makefile();
+  int pages = freepages(), files = freefiles(FILENAME), n = 1;
+  while (attempt(n))
+    n++;
+  must(freepages() == pages, "pages were lost", 0);
+  must(freefiles(FILENAME) == files, "open files were lost", 0);
+  unlink(FILENAME);
   printf("%d allocations failed, one in each run\ntest mmapoom: OK\n", n - 1);
   exit(0);
 }
