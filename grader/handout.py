@@ -1,54 +1,29 @@
 """Cuts stages and handouts from solution/, and the official files that the grader carries."""
 
 import fnmatch
+import functools
 import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader import CouldNotGrade, lab
+import jinja2
+
+from grader import lab, tracks
+from grader.regions import COMMENT, TODO, Choice, HandoutError, cut, needs_cut, read_lines
+from grader.tracks import CORE as CORE_TRACK
 
 KIT = Path(__file__).resolve().parent.parent
-CORE = 8            # the last task of the core lab, and so the last stage
-LAST = 14           # the last task of all
-EXTENSION = ("kernel/meminfo.c", "kernel/wmap.h", "user/wmap.[ch]", "user/extlib.[ch]", "user/anontest.c", "user/placetest.c",
-             "user/mprotecttest.c", "user/wmaptest.c", "user/lazytest.c", "user/cowtest.c", "user/coherenttest.c",
-             "user/mmapfuzz.c", "user/linux.h", "user/mmapstress.c", "user/mmapoom.c")      # of tasks behind the core lab alone
+CORE = 8            # the last stage of the core lab
 MANIFEST = ".generated"
-DOCS = ("docs/lab.md", *(f"docs/task{n}.md" for n in range(1, CORE + 1)), "docs/grading.md", "docs/kernel.md")
+DOCS = ("docs/lab.md", "docs/grading.md", "docs/kernel.md")     # beside the pages of tasks
 README = "docs/student/README.md"
-INCLUDED = LAST     # the stage whose headers the grader's own programs include: it has what tests call
 INCLUDES = ("kernel/fcntl.h", "kernel/file.h", "kernel/fs.h", "kernel/param.h", "kernel/riscv.h", "kernel/sleeplock.h",
             "kernel/spinlock.h", "kernel/stat.h", "kernel/syscall.h", "kernel/types.h", "kernel/vm.h", "kernel/wmap.h",
-            "user/user.h", "user/wmap.h")
-
-OPENS = re.compile(r"#if LAB_TASK >= (\d+)$")
-DIRECTIVE = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")
-TODO = re.compile(r"TODO\(task (\d+)\):")
-COMMENT = re.compile(r"\s*(//|/\*|\*|#(?!\s*(define|include|if|else|endif)\b))")
-
-
-class HandoutError(CouldNotGrade):
-    """A handout cannot be made. The text names the file and line, and what to do."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a source, and the stages that keep it: low <= stage < high."""
-
-    text: str
-    low: int
-    high: int
-    directive: bool = False
-    stub: bool = False      # in an #else that a student starts from
-
-    def kept(self, stage):
-        """Whether stage keeps the line."""
-        return not self.directive and self.low <= stage < self.high
+            "user/user.h", "user/wmap.h")       # what the grader's own programs include, with all calls
 
 
 @dataclass(frozen=True)
@@ -59,118 +34,24 @@ class File:
     executable: bool = False
 
 
-@dataclass
-class Region:
-    """A conditional that is open while a source is read."""
+# What belongs into which tree.
 
-    task: int | None        # None: not one of ours
-    low: int
-    high: int
-    at: int                 # line number of its #if
-    stub: bool = False      # past its #else
-    todos: int = 0
+@functools.cache
+def whole():
+    """The lab with all tasks and tracks."""
+    return lab.read_file(lab.FILE)
 
 
-# Reading a source: which stages keep which line.
-
-def read_lines(text, name):
-    """The lines of a source with the stages that keep each.
-
-    text is the source, name its path for messages. Raises HandoutError where a
-    region is malformed, or a stub has not exactly one TODO of its own task."""
-    if not needs_cut(text):
-        return [Line(line, 0, LAST + 1) for line in text.splitlines()]
-    stack = [Region(0, 0, LAST + 1, 0)]
-    lines = []
-    for number, line in enumerate(text.splitlines(), 1):
-        directive = DIRECTIVE.match(line)
-        if directive:
-            ours = step(stack, directive[1], line, f"{name}:{number}", number)
-        else:
-            ours = False
-            count_todo(stack[-1], line, f"{name}:{number}")
-        top = stack[-1]
-        lines.append(Line(line, top.low, top.high, ours, top.stub and top.low == 0))
-    if len(stack) > 1:
-        raise HandoutError(f"{name}:{stack[-1].at}: this #if has no #endif")
-    return lines
+def numbers():
+    """The numbers of all tasks."""
+    return frozenset(task.number for task in whole().tasks)
 
 
-def needs_cut(text):
-    """Whether a source has anything for unifdef to do."""
-    return "LAB_TASK" in text or "#ifdef SOLUTION" in text
-
-
-def step(stack, word, line, where, number):
-    """Open, turn or close a region; returns whether the line is one of our directives."""
-    top = stack[-1]
-    if word.startswith("if"):
-        stack.append(open_region(top, line, where, number))
-        return stack[-1].task is not None
-    if len(stack) == 1:
-        raise HandoutError(f"{where}: #{word} without #if")
-    if word == "elif" and top.task is not None:
-        raise HandoutError(f"{where}: a LAB_TASK region has no #elif: nest regions instead")
-    if word == "else" and top.task is not None:
-        outer = stack[-2]
-        if top.stub or top.task == 0:
-            raise HandoutError(f"{where}: this region has no place for an #else")
-        stack[-1] = Region(top.task, outer.low, min(outer.high, top.task), top.at, stub=True)
-    if word == "endif":
-        if top.stub and top.todos != 1:
-            raise HandoutError(f"{where}: the stub of task {top.task} needs exactly one TODO(task {top.task}): comment,"
-                               f" and has {top.todos}")
-        stack.pop()
-    return top.task is not None
-
-
-def open_region(outer, line, where, number):
-    """The region that an #if, #ifdef or #ifndef line opens inside outer."""
-    opens = OPENS.match(line)
-    if opens:
-        task = int(opens[1])
-        if not 1 <= task <= LAST:
-            raise HandoutError(f"{where}: there is no task {task}")
-        return Region(task, max(outer.low, task), outer.high, number)
-    if line == "#ifdef SOLUTION":
-        return Region(0, LAST + 1, LAST + 1, number)     # no stage keeps it
-    if "LAB_TASK" in line or "SOLUTION" in line:
-        raise HandoutError(f"{where}: write '#if LAB_TASK >= N' or '#ifdef SOLUTION', with nothing behind it")
-    return Region(None, outer.low, outer.high, number)
-
-
-def count_todo(region, line, where):
-    """Check that a TODO stands in the stub of its own task."""
-    for task in TODO.findall(line):
-        if not region.stub or int(task) != region.task:
-            raise HandoutError(f"{where}: TODO(task {task}) belongs into the #else of '#if LAB_TASK >= {task}'")
-        region.todos += 1
-
-
-def cut(text, stage, name):
-    """The source text as stage has it, by unifdef.
-
-    Raises HandoutError where unifdef refuses, or leaves other lines than the regions say."""
-    lines = read_lines(text, name)
-    if not needs_cut(text):
-        return text
-    command = ["unifdef", "-t", "-B", f"-DLAB_TASK={stage}", "-USOLUTION"]
-    try:
-        run = subprocess.run(command, input=text, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise HandoutError("unifdef is not installed: run make setup, or apt install unifdef") from None
-    if run.returncode not in (0, 1):
-        raise HandoutError(f"{name}: {run.stderr.strip()} (does a comment start with '# if' or '# else'?)")
-    want = [line.text for line in lines if line.kept(stage) and line.text.strip()]
-    if [line for line in run.stdout.splitlines() if line.strip()] != want:
-        raise HandoutError(f"{name}: unifdef did not keep the lines that stage {stage} should have")
-    return run.stdout
-
-
-def unasked(text):
-    """The text without the TODO lines of tasks that are not in the core lab."""
-    return "".join(line for line in text.splitlines(keepends=True)
-                   if not any(int(task) > CORE for task in TODO.findall(line)))
+def chosen(stage, track):
+    """The Choice that a stage of a Track is: the first so many of its tasks done. Raises HandoutError where there is none."""
+    if not 0 <= stage <= len(track.tasks):
+        raise HandoutError(f"there is no stage {stage} of {track.name}: a stage is 0 (nothing done) to {len(track.tasks)} (all tasks done)")
+    return Choice(frozenset(track.given + track.tasks[:stage]), numbers() - {*track.given, *track.tasks})
 
 
 # The files of a stage.
@@ -209,25 +90,39 @@ def read_sources(kit=KIT):
         raise HandoutError(f"{error.filename}: {error.strerror}; handouts are cut from solution/") from None
 
 
-def stage_files(stage, kit=KIT):
-    """All files of a stage, by path.
+def stage_files(stage, track=CORE_TRACK, kit=KIT):
+    """All files of a stage of a track (its name), by path.
 
-    stage is 0 (the handout) to 8. Raises HandoutError where a source, a page or a region is wrong."""
-    if not 0 <= stage <= CORE:
-        raise HandoutError(f"there is no stage {stage}: a stage is 0 (nothing done) to {CORE} (all tasks done)")
+    stage is 0 (the handout) to the number of the track's tasks. Raises HandoutError where a source, a page or a region is wrong,
+    LabError where there is no such track."""
+    track = whole().track_named(track)
+    choice = chosen(stage, track)
     files = {}
     for path, source in read_sources(kit).items():
-        if any(fnmatch.fnmatchcase(path, pattern) for pattern in EXTENSION):
-            continue
-        text = decode(source.content, f"solution/{path}")
-        files[path] = File(unasked(cut(text, stage, f"solution/{path}")).encode(), source.executable)
-    for path in DOCS:
+        if not tracks.lacks(whole(), path, track):
+            text = decode(source.content, f"solution/{path}")
+            files[path] = File(cut(text, choice, f"solution/{path}", numbers()).encode(), source.executable)
+    for path in pages(track):
         files[path] = File(read_page(kit / path))
-    files["README.md"] = File(read_page(kit / README))
-    leaks = find_leaks(stage, files, kit)
+    files["README.md"] = File(readme(read_page(kit / README).decode(), track).encode())
+    files[tracks.FILE] = File(f"{track.name}\n".encode())
+    leaks = find_leaks(choice, files, kit)
     if leaks:
         raise HandoutError("stage %d would give away or keep what it must not:\n  %s" % (stage, "\n  ".join(leaks)))
     return files
+
+
+def pages(track):
+    """The paths of the pages that a Track's trees have: of what is to be done, and of what is there."""
+    return (*DOCS, *(task.doc for task in whole().tasks if task.number in track.tasks + track.given))
+
+
+def readme(text, track):
+    """The README of a Track's trees, from its template."""
+    narrowed = tracks.narrow(whole(), track)
+    given = [task for task in whole().tasks if task.number in track.given]
+    return jinja2.Template(text, trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined).render(
+        lab=narrowed, given=given, program=narrowed.tests[0].name, sections=[s.name for s in narrowed.sections][:2])
 
 
 def decode(content, name):
@@ -250,14 +145,14 @@ def official_files(kit=KIT):
     """The files that the grader lays over every submission, by path, and below include/ the headers for its own programs.
 
     Raises HandoutError if one that is laid over has regions: they must be the same in every stage."""
-    patterns, sources = lab.read_file(lab.FILE).protected, read_sources(kit)
-    files = {path: source for path, source in sources.items()
-             if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)}
+    sources = read_sources(kit)
+    files = {path: source for path, source in sources.items() if tracks.fits(path, whole().protected)}
     for path, source in files.items():
         if needs_cut(source.content.decode()):
             raise HandoutError(f"solution/{path} is laid over every submission, so it can have no LAB_TASK region")
     headers = {path: decode(sources[path].content, f"solution/{path}") for path in INCLUDES}
-    return files | {f"include/{path}": File(cut(text, INCLUDED, f"solution/{path}").encode()) for path, text in headers.items()}
+    return files | {f"include/{path}": File(cut(text, Choice(numbers()), f"solution/{path}", numbers()).encode())
+                    for path, text in headers.items()}
 
 
 # The leak check.
@@ -270,46 +165,53 @@ def plain(line):
     return code if len(re.findall(r"\w+", code)) >= 3 else ""
 
 
-def allowed_stages(kit=KIT):
-    """For each line of solution/ that counts, the set of stages that may hold it; and which are declarations.
+def sort_lines(choice, kit=KIT):
+    """What lines of solution/ a tree with a Choice may hold: a dict of why not ("": it may) by line, of those that count, and
+    the set of those that are declarations.
 
     That a line stands in a stub allows it only if it is nowhere else: a stub gives no solution away.
     A declaration starts at the left margin."""
     finished, stubs, declarations = {}, {}, set()
     for path, source in read_sources(kit).items():
-        for line in read_lines(decode(source.content, path), f"solution/{path}"):
+        for line in read_lines(decode(source.content, path), f"solution/{path}", numbers()):
             code = plain(line.text)
             if code and not line.directive:
-                (stubs if line.stub else finished).setdefault(code, set()).update(range(line.low, line.high))
+                known = stubs if line.stub else finished
+                known[code] = known.get(code, "?") and why_not(line, choice)
                 if not line.text[0].isspace():
                     declarations.add(code)
     return stubs | finished, declarations
 
 
-def find_leaks(stage, files, kit=KIT):
-    """What in files does not belong into stage: one text for each line."""
-    allowed, declarations = allowed_stages(kit)
+def why_not(line, choice):
+    """Why a tree with a Choice does not keep a Line, or ""."""
+    if line.kept(choice):
+        return ""
+    missing = line.needs - choice.done
+    return f"belongs to task {max(missing)}" if missing else "belongs to a stub of a task that is done"
+
+
+def find_leaks(choice, files, kit=KIT):
+    """What in files does not belong into a tree with a Choice: one text for each line."""
+    reasons, declarations = sort_lines(choice, kit)
     leaks = []
     for path, file in sorted(files.items()):
         shown = declarations if path.endswith(".md") else ()      # a page may show them: they are the lab's interface
         for number, line in enumerate(file.content.decode().splitlines(), 1):
-            reason = misplaced(line, stage, allowed, shown)
+            reason = misplaced(line, choice) or plain(line) not in shown and reasons.get(plain(line))
             if reason:
                 leaks.append(f"{path}:{number}: {reason}: {line.strip()}")
     return leaks
 
 
-def misplaced(line, stage, allowed, shown):
-    """Why line must not be in stage, or "". allowed says which stages may hold a line; any may hold those that are shown."""
-    if "LAB_TASK" in line or "#ifdef SOLUTION" in line:
+def misplaced(line, choice):
+    """Why a line must not be in a tree with a Choice, whatever else there is; or ""."""
+    if "LAB_TASK" in line or "#ifdef SOLUTION" in line or "FAILALLOC" in line:
         return "speaks of stages"
-    if any(int(task) <= stage for task in TODO.findall(line)):
+    asked = {int(task) for task in TODO.findall(line)}
+    if asked & choice.done:
         return "stub of a task that is done"
-    code = plain(line)
-    stages = allowed.get(code)
-    if not stages or stage in stages or code in shown:
-        return ""
-    return f"belongs to stage {min(stages)} and up" if min(stages) > stage else "belongs to earlier stages"
+    return "asks for a task that is left out" if asked & choice.left_out else ""
 
 
 # Writing a directory.
@@ -388,7 +290,7 @@ def replace(files, out):
 def generated(kit=KIT):
     """The generated directories of the kit: (directory, files, what it is) for each."""
     yield kit / "grader/official", official_files(kit), "The files that the grader lays over every submission"
-    yield kit / "handout", stage_files(0, kit), "The handout, stage 0"
+    yield kit / "handout", stage_files(0, kit=kit), "The handout, stage 0"
 
 
 def stale(kit=KIT):
@@ -404,26 +306,31 @@ def stale(kit=KIT):
 
 def add_arguments(parser):
     """Tell an argparse parser the options of this command."""
-    parser.add_argument("--stage", type=int, metavar="K", help=f"how many tasks are done: 0 to {CORE} (needs --out)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the stage")
+    parser.add_argument("--track", metavar="NAME", help=f"which of the lab's tracks (default: {CORE_TRACK}; needs --out)")
+    parser.add_argument("--stage", type=int, metavar="K", help="how many of the track's tasks are done, from 0 up (needs --out)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write it")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if handout/ is not up to date")
 
 
 def main(options):
     """Do what the options say; returns the exit status: 0, or 1 if --check finds a difference.
 
-    Raises HandoutError."""
+    Raises HandoutError, LabError."""
     if options.check:
         for path in (wrong := stale()):
             print(f"{path} is not what make handout makes")
         return 1 if wrong else 0
     patterns = products(KIT / "solution")
     if options.out is None:
-        if options.stage is not None:
-            raise HandoutError("say where the stage goes: make handout STAGE=5 OUT=dir")
+        if options.stage is not None or options.track is not None:
+            raise HandoutError("say where it goes: make handout TRACK=core STAGE=5 OUT=dir")
         for out, files, what in generated():
             write(files, out, what, patterns)
         return 0
-    stage = options.stage or 0
-    write(stage_files(stage), options.out.resolve(), f"The lab, stage {stage}", patterns)
+    write_stage(options.stage or 0, options.track or CORE_TRACK, options.out.resolve())
     return 0
+
+
+def write_stage(stage, track, out):
+    """Write a stage of a track (its name) into a directory (a Path). Raises HandoutError, LabError."""
+    write(stage_files(stage, track), out, f"The lab, track {track}, stage {stage}", products(KIT / "solution"))

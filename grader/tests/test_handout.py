@@ -1,18 +1,21 @@
 """Handouts: what each stage keeps, what is refused, what leaks, and that handout/ is up to date."""
 
 import os
-import shutil
+import re
+import subprocess
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from grader import handout
-from grader.handout import HandoutError
+from grader import handout, lab, regions, tracks
+from grader.regions import Choice, HandoutError
 
 KIT = handout.KIT
 STAGES = range(handout.CORE + 1)
+WHOLE = handout.whole()
+PAGES = (*handout.DOCS, *(task.doc for task in WHOLE.tasks if task.number <= handout.CORE))
 
 MMAP_C = """\
 // mmap.c - a file of the lab; don't stumble over apostrophes or "quotes.
@@ -74,7 +77,7 @@ def kit(tmp_path):
              "solution/.gitignore": "# built\n*.o\nkernel/kernel\nuser/_*\nbuild/\n", "solution/user/ulib.c": "int x;\n",
              "solution/kernel/mmap.o": "\xff\xfe", "solution/user/_sh": "built", "solution/build/x/y": "built",
              handout.README: "# The lab\n"}
-    files |= {page: f"# {page}\n" for page in handout.DOCS}
+    files |= {page: f"# {page}\n" for page in (*handout.DOCS, *(task.doc for task in WHOLE.tasks))}
     for path, text in files.items():
         (kit / path).parent.mkdir(parents=True, exist_ok=True)
         (kit / path).write_text(text, encoding="latin-1")
@@ -98,7 +101,7 @@ def change(kit, path, old, new):
 
 def test_each_stage_keeps_its_own_lines(kit):
     for stage in STAGES:
-        files = handout.stage_files(stage, kit)
+        files = handout.stage_files(stage, kit=kit)
         mmap = text(files, "kernel/mmap.c")
         assert ("find_mapping(int a, int b)" in mmap) == (stage >= 3)
         assert ("search(a, b, plain(a, b))" in mmap) == (stage >= 5)
@@ -109,7 +112,7 @@ def test_each_stage_keeps_its_own_lines(kit):
 
 
 def test_what_has_no_region_is_kept_to_the_letter(kit):
-    files = handout.stage_files(0, kit)
+    files = handout.stage_files(0, kit=kit)
     assert "#ifdef DEBUG\nint debug_level = 3 + 4;\n#else\nint debug_level = 4 + 5;\n#endif\n" in text(files, "kernel/mmap.c")
     assert "  $U/_sh \\\n  $U/_echo\n" in text(files, "Makefile") and "\trm -f user/*.o kernel/*.o\n" in text(files, "Makefile")
     assert USYS_PL.split("#if")[0] == text(files, "user/usys.pl")
@@ -117,16 +120,23 @@ def test_what_has_no_region_is_kept_to_the_letter(kit):
 
 def test_no_stage_speaks_of_stages_or_has_built_files(kit):
     for stage in STAGES:
-        files = handout.stage_files(stage, kit)
+        files = handout.stage_files(stage, kit=kit)
         assert not any(b"LAB_TASK" in f.content or b"SOLUTION" in f.content for f in files.values())
-        assert set(files) == {"kernel/mmap.c", "Makefile", "user/usys.pl", "user/ulib.c", ".gitignore", "README.md", *handout.DOCS}
+        assert set(files) == {"kernel/mmap.c", "Makefile", "user/usys.pl", "user/ulib.c", ".gitignore", "README.md", "TRACK", *PAGES}
         assert files["user/usys.pl"].executable and not files["Makefile"].executable
 
 
-@pytest.mark.parametrize("stage", [-1, 9, 14])
-def test_a_stage_that_is_none_is_refused(kit, stage):
-    with pytest.raises(HandoutError, match="a stage is 0"):
-        handout.stage_files(stage, kit)
+@pytest.mark.parametrize("stage, track, says", [
+    (-1, "core", r"no stage -1 of core: a stage is 0 \(nothing done\) to 8"), (9, "core", "to 8"), (14, "core", "to 8"),
+    (5, "linux", r"no stage 5 of linux: .* to 4 \(all"), (15, "all", "to 14")])
+def test_a_stage_that_is_none_is_refused(kit, stage, track, says):
+    with pytest.raises(HandoutError, match=says):
+        handout.stage_files(stage, track, kit)
+
+
+def test_a_track_that_is_none_is_refused_with_those_that_are(kit):
+    with pytest.raises(lab.LabError, match="there is no track 'cs5': tracks are core, linux, cs537, cs330, x86, all"):
+        handout.stage_files(0, "cs5", kit)
 
 
 @pytest.mark.parametrize("path, old, new, says", [
@@ -142,30 +152,30 @@ def test_a_stage_that_is_none_is_refused(kit, stage):
     ("solution/kernel/mmap.c", "#else\n  //", "#elif X\n  //", "mmap.c:10: a LAB_TASK region has no #elif"),
     ("solution/Makefile", "clean:", "# if you clean, do it well\nclean:", "this #if has no #endif"),
     ("solution/Makefile", "clean:", "X = $(LAB_TASK)\nclean:", "speaks of stages: X = "),
-    ("docs/task5.md", "#", "  return search(a, b, plain(a, b));\n#", "docs/task5.md:1: belongs to stage 5 and up"),
+    ("docs/task5.md", "#", "  return search(a, b, plain(a, b));\n#", "docs/task5.md:1: belongs to task 5: return search"),
 ])
 def test_a_mistake_is_named_with_file_and_line(kit, path, old, new, says):
     change(kit, path, old, new)
     with pytest.raises(HandoutError, match=says):
-        handout.stage_files(0, kit)
+        handout.stage_files(0, kit=kit)
 
 
 def test_a_page_that_is_missing_is_named(kit):
     (kit / "docs/task4.md").unlink()
     with pytest.raises(HandoutError, match="docs/task4.md.*every handout carries this page"):
-        handout.stage_files(0, kit)
+        handout.stage_files(0, kit=kit)
 
 
 def test_a_built_file_that_nobody_named_is_told(kit):
     (kit / "solution/kernel/strange").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HandoutError, match="strange is not text: if make builds it, name it in solution/.gitignore"):
-        handout.stage_files(0, kit)
+        handout.stage_files(0, kit=kit)
 
 
 def test_without_unifdef_it_says_how_to_get_it(kit, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(HandoutError, match="apt install unifdef"):
-        handout.stage_files(0, kit)
+        handout.stage_files(0, kit=kit)
 
 
 def test_wrong_work_of_unifdef_is_noticed(kit, monkeypatch, tmp_path):
@@ -175,64 +185,112 @@ def test_wrong_work_of_unifdef_is_noticed(kit, monkeypatch, tmp_path):
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     with pytest.raises(HandoutError, match="unifdef did not keep the lines"):
-        handout.stage_files(0, kit)
+        handout.stage_files(0, kit=kit)
 
 
 LINE = st.text(st.sampled_from("ab'\"\\/*#$ \t%"), max_size=12).filter(lambda s: "#" not in s.strip()[:1])
+SETS = st.frozensets(st.integers(1, 14))
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.recursive(st.lists(LINE, max_size=3).map(list), lambda inner: st.tuples(st.integers(1, 8), inner, inner).map(
-    lambda r: [f"#if LAB_TASK >= {r[0]}", *r[1], *(["#else", f"# TODO(task {r[0]}): x", *[l for l in r[2] if "#" not in l]]), "#endif"]), max_leaves=6))
-def test_text_of_any_kind_is_cut_by_its_regions_alone(lines):
+@given(st.recursive(st.lists(LINE, max_size=3).map(list), lambda inner: st.tuples(st.integers(1, 14), inner, inner).map(
+    lambda r: [f"#if LAB_TASK >= {r[0]}", *r[1], *(["#else", f"# TODO(task {r[0]}): x", *[l for l in r[2] if "#" not in l]]), "#endif"]), max_leaves=6),
+    st.tuples(SETS, SETS).map(lambda sets: Choice(sets[0], sets[1] - sets[0])))
+def test_text_of_any_kind_is_cut_by_its_regions_alone(lines, choice):
     source = "\n".join(lines) + "\n"
-    for stage in (0, 3, 8):
-        kept = [line.text for line in handout.read_lines(source, "x") if line.kept(stage) and line.text.strip()]
-        assert [line for line in handout.cut(source, stage, "x").splitlines() if line.strip()] == kept
+    text = regions.cut(source, choice, "x", frozenset(range(1, 15)))
+    kept = [line.text for line in regions.read_lines(source, "x", frozenset(range(1, 15))) if line.kept(choice) and line.text.strip()]
+    assert [line for line in text.splitlines() if line.strip()] == kept
+    assert not any(int(task) in choice.done | choice.left_out for task in regions.TODO.findall(text))
+
+
+# Three tasks, one in another, as done, a stub, or left out.
+NESTED = """\
+int a(int x, int y);
+#if LAB_TASK >= 10
+int b(int x, int y);
+#if LAB_TASK >= 12
+int c(int x, int y);
+#else
+// TODO(task 12): c. It is a
+// longer story.
+int d(int x, int y);
+#endif
+#else
+// TODO(task 10): b.
+int e(int x, int y);
+#endif
+#ifdef FAILALLOC
+int f(int x, int y);
+#endif
+"""
+
+
+@pytest.mark.parametrize("done, left_out, names, todos", [
+    ({10, 12}, (), "abc", ""), ({10}, (), "abd", "12"), ({10}, {12}, "abd", ""), ({12}, (), "ae", "10"), (set(), (), "ae", "10"),
+    ({12}, {10}, "ae", ""), (set(), {10, 12}, "ae", ""), ({1, 9, 14}, {12}, "ae", "10"),
+])
+def test_each_task_is_done_or_a_stub_or_left_out(done, left_out, names, todos):
+    text = regions.cut(NESTED, Choice(frozenset(done), frozenset(left_out)), "x.c", frozenset(range(1, 15)))
+    assert [line[4] for line in text.splitlines() if line.startswith("int ")] == list(names)
+    assert "".join(regions.TODO.findall(text)) == todos
+    assert ("longer story" in text) == (todos == "12"), "half a comment of a task that is left out"
+    assert "\n\n" not in text and "FAILALLOC" not in text
 
 
 # Leaks.
 
+def done(stage):
+    """The Choice of a stage of the core lab."""
+    return handout.chosen(stage, WHOLE.track_named("core"))
+
+
 def test_a_finished_line_in_a_stub_is_a_leak(kit):
     change(kit, "solution/kernel/mmap.c", "// TODO(task 3): find_mapping.", "  return search(a, b, plain(a, b));\n// TODO(task 3): f.")
-    assert handout.stage_files(8, kit) and handout.stage_files(3, kit)
-    with pytest.raises(HandoutError, match="kernel/mmap.c:3: belongs to stage 5 and up: return search"):
-        handout.stage_files(0, kit)
+    assert handout.stage_files(8, kit=kit) and handout.stage_files(3, kit=kit)
+    with pytest.raises(HandoutError, match="kernel/mmap.c:3: belongs to task 5: return search"):
+        handout.stage_files(0, kit=kit)
 
 
 def test_a_finished_line_anywhere_else_is_a_leak(kit):
     files = {"x.c": handout.File(b"  return search(a, b,  plain(a, b));  // same\n")}
-    assert handout.find_leaks(4, files, kit) == ["x.c:1: belongs to stage 5 and up: return search(a, b,  plain(a, b));  // same"]
-    assert handout.find_leaks(5, files, kit) == []
+    assert handout.find_leaks(done(4), files, kit) == ["x.c:1: belongs to task 5: return search(a, b,  plain(a, b));  // same"]
+    assert handout.find_leaks(done(5), files, kit) == []
 
 
 def test_a_stub_in_a_later_stage_is_a_leak(kit):
     files = {"x.c": handout.File(b"  return plain(a, b) + 1000;\n# TODO(task 2): x\n")}
-    assert [leak.split(":")[2].strip() for leak in handout.find_leaks(7, files, kit)] == ["belongs to earlier stages", "stub of a task that is done"]
+    assert [leak.split(":")[2].strip() for leak in handout.find_leaks(done(7), files, kit)] == [
+        "belongs to a stub of a task that is done", "stub of a task that is done"]
+
+
+def test_a_todo_of_a_task_that_is_left_out_is_a_leak(kit):
+    files = {"x.c": handout.File(b"// TODO(task 9): x\n// TODO(task 8): y\n")}
+    assert handout.find_leaks(done(7), files, kit) == ["x.c:1: asks for a task that is left out: // TODO(task 9): x"]
 
 
 def test_a_page_may_show_declarations(kit):
     (kit / "docs/task3.md").write_text("    find_mapping(int a, int b)\n")
-    assert handout.stage_files(0, kit)
+    assert handout.stage_files(0, kit=kit)
 
 
 def test_comments_and_trivial_lines_are_no_leaks(kit):
     change(kit, "solution/kernel/mmap.c", "  return search", "  // a secret told in a comment\n  return 0;\n  return search")
     files = {"x.c": handout.File(b"// a secret told in a comment\n  return 0;\n}\n")}
-    assert handout.find_leaks(0, files, kit) == []
+    assert handout.find_leaks(done(0), files, kit) == []
 
 
 # Writing.
 
 def make(kit, out, stage=0):
     """Write a stage into out."""
-    handout.write(handout.stage_files(stage, kit), out, "A test", handout.products(kit / "solution"))
+    handout.write(handout.stage_files(stage, kit=kit), out, "A test", handout.products(kit / "solution"))
 
 
 def test_a_stage_is_written_whole_and_again(kit, tmp_path):
     out = tmp_path / "out"
     make(kit, out)
-    files = handout.stage_files(0, kit)
+    files = handout.stage_files(0, kit=kit)
     assert set(handout.walk(out)) == {*files, handout.MANIFEST}
     assert os.access(out / "user/usys.pl", os.X_OK) and (out / "Makefile").read_bytes() == files["Makefile"].content
     before = (out / "Makefile").stat().st_ino
@@ -310,42 +368,94 @@ def test_an_official_file_has_no_region(kit):
 
 # The command.
 
-def test_a_stage_needs_a_place_to_go(monkeypatch):
-    options = Namespace(stage=5, out=None, check=False)
-    with pytest.raises(HandoutError, match="make handout STAGE=5 OUT=dir"):
-        handout.main(options)
+@pytest.mark.parametrize("stage, track", [(5, None), (None, "linux"), (0, "core")])
+def test_a_stage_needs_a_place_to_go(stage, track):
+    with pytest.raises(HandoutError, match="make handout TRACK=core STAGE=5 OUT=dir"):
+        handout.main(Namespace(stage=stage, track=track, out=None, check=False))
 
 
 # The real thing.
 
 @pytest.fixture(scope="module")
-def stages():
-    """All files of all stages."""
-    return [handout.stage_files(stage) for stage in STAGES]
+def trees():
+    """All files of all stages of all tracks: a dict by track and stage."""
+    return {(track.name, stage): handout.stage_files(stage, track.name) for track in WHOLE.tracks for stage in range(len(track.tasks) + 1)}
+
+
+def todos(files):
+    """The tasks that files ask for."""
+    return {int(number) for file in files.values() for number in handout.TODO.findall(file.content.decode())}
 
 
 def test_the_handout_in_git_is_what_make_handout_makes():
     assert handout.stale() == [], "run make handout"
 
 
-def test_every_stage_differs_from_the_one_before(stages):
-    for stage in STAGES[1:]:
-        assert stages[stage] != stages[stage - 1], f"nothing belongs to task {stage}"
+def test_every_stage_differs_from_the_one_before(trees):
+    for track, stage in trees:
+        assert stage == 0 or trees[track, stage] != trees[track, stage - 1], f"nothing belongs to stage {stage} of {track}"
 
 
-def test_the_handout_asks_for_every_task_once_or_more(stages):
-    todos = {int(n) for f in stages[0].values() for n in handout.TODO.findall(f.content.decode())}
-    stubs = {int(n) for f in handout.read_sources().values() for n in handout.TODO.findall(f.content.decode())}
-    assert todos <= stubs and stubs >= set(range(1, handout.CORE + 1))
+def test_each_stage_asks_for_just_what_is_not_done(trees):
+    stubs = todos(handout.read_sources())
+    assert stubs == {task.number for task in WHOLE.tasks}, "a task without a stub"
+    for (name, stage), files in trees.items():
+        track = WHOLE.track_named(name)
+        assert todos(files) <= set(track.tasks[stage:]), f"stage {stage} of {name} asks for a task that is done or left out"
+        assert stage < len(track.tasks) or not todos(files)
+    for track in WHOLE.tracks:
+        asked = todos(trees[track.name, 0])
+        missing = set(track.tasks) - asked
+        assert all(any(number in todos(trees[track.name, stage]) for stage in range(len(track.tasks))) for number in missing)
 
 
-def test_no_todo_of_the_core_lab_is_left_in_the_last_stage(stages):
-    left = [n for f in stages[handout.CORE].values() for n in handout.TODO.findall(f.content.decode()) if int(n) <= handout.CORE]
-    assert left == []
+# Words that only what belongs to a task uses. (bench.c measures what the kernel has, and asks for that.)
+WORDS = {9: b"FD_ANON|anonfile|anontest", 10: b"mergevma|freerange|placetest", 11: b"mprotect",
+         12: b"wmap|numvp|numpp|getptsize|va2pa|vmap|lazytest", 13: b"cfork|PTE_COW|kcow|cowtest", 14: b"msync|filepage|coherenttest|mmapstress"}
+
+
+def test_tasks_that_are_left_out_leave_no_trace(trees):
+    for (name, stage), files in trees.items():
+        track = WHOLE.track_named(name)
+        for number, words in WORDS.items():
+            seen = [path for path, file in files.items() if not path.startswith(("docs/", "user/bench.c"))
+                    and re.search(words, file.content.replace(b"kvmmap", b"") + path.encode())]
+            assert bool(seen) == (number in track.tasks + track.given), f"stage {stage} of {name}, task {number}: {seen}"
+
+
+def test_nothing_withheld_is_in_any_tree(trees):
+    for files in trees.values():
+        assert not any(tracks.fits(path, WHOLE.withheld) for path in files)
+        assert not any(re.search(rb"FAILALLOC|LAB_TASK|SOLUTION|mmapfuzz|mmapoom", file.content) for path, file in files.items()
+                       if not path.startswith("docs/"))
+
+
+def test_a_tree_says_its_track_and_has_the_pages_of_its_tasks(trees):
+    for (name, stage), files in trees.items():
+        track = WHOLE.track_named(name)
+        assert text(files, tracks.FILE) == f"{name}\n"
+        assert {path for path in files if re.fullmatch(r"docs/task\d+\.md", path)} == {f"docs/task{n}.md" for n in track.tasks + track.given}
+        rows = re.findall(r"^\| \[(\d+) .*?\]\((.*)\) \| ([\d.]+) \|$", text(files, "README.md"), re.M)
+        assert [int(number) for number, _, _ in rows] == list(track.tasks) and all(page in files for _, page, _ in rows)
+        assert sum(float(points) for *_, points in rows) == track.points
+        assert "{" not in text(files, "README.md").split("## Debug")[0]
 
 
 def test_a_handout_can_be_taken_elsewhere(tmp_path):
-    options = Namespace(stage=2, out=tmp_path / "elsewhere", check=False)
+    options = Namespace(stage=2, track="cs330", out=tmp_path / "elsewhere", check=False)
     assert handout.main(options) == 0
-    assert (tmp_path / "elsewhere/README.md").is_file() and (tmp_path / "elsewhere/kernel/mmap.c").is_file()
-    shutil.rmtree(tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere/README.md").is_file() and tracks.of_tree(tmp_path / "elsewhere") == "cs330"
+    assert "// TODO(task 13)" in (tmp_path / "elsewhere/kernel/mmap.c").read_text()
+
+
+@pytest.mark.parametrize("optimize", ["-O2", "-O"])
+def test_every_stage_of_every_track_compiles_without_a_warning(trees, tmp_path, optimize):
+    patterns, seen = handout.products(KIT / "solution"), set()
+    for (name, stage), files in trees.items():
+        sources = frozenset((path, file.content) for path, file in files.items() if path == "Makefile" or path.startswith(("kernel/", "user/", "mkfs/")))
+        if sources in seen:
+            continue
+        seen.add(sources)
+        handout.write(files, tmp_path / "tree", "A test", patterns)
+        made = subprocess.run(["make", "-j2", f"OPT={optimize}", f"UOPT={optimize}"], cwd=tmp_path / "tree", capture_output=True, text=True)
+        assert made.returncode == 0 and "warning:" not in made.stderr, f"stage {stage} of {name}: {made.stderr[-2000:]}"

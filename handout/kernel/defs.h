@@ -34,10 +34,6 @@ void            consoleintr(int c);
 int             kexec(char *path, char **argv);
 
 // failalloc.c
-#ifdef FAILALLOC
-void            failinit(void);
-int             failnow(void);
-#endif
 
 // file.c
 void            fileinit(void);

@@ -8,7 +8,7 @@ struct file {
   char          writable;
   struct pipe  *pipe;       // FD_PIPE
   struct inode *ip;         // FD_INODE, FD_DEVICE
-  uint          off;        // FD_INODE; protected by ip->lock. FD_ANON: its pages
+  uint          off;        // FD_INODE; protected by ip->lock
   short         major;      // FD_DEVICE
 };
 

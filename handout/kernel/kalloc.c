@@ -73,10 +73,6 @@ take(enum kind kind)
 {
   void *pa = 0;
 
-#ifdef FAILALLOC
-  if (failnow())
-    return 0;
-#endif
   acquire(&mem.lock);
     pa = pick(kind);
   release(&mem.lock);

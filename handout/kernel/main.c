@@ -16,9 +16,6 @@ setup(void)
 {
   consoleinit();
   powerinit();
-#ifdef FAILALLOC
-  failinit();
-#endif
   printf("\nxv6 kernel is booting\n\n");
   kinit();
   kvminit();

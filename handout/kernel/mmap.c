@@ -15,7 +15,6 @@
 
 // ---- the system calls
 
-
 // Map len bytes of f from offset off into the current process; f is 0 for MAP_ANONYMOUS.
 // Nothing is read yet. Returns the address; -1 if an argument is bad, or there is no room.
 uint64

@@ -276,11 +276,17 @@ text(void)
 // ---- memory that is out
 
 static void
-takesall(char *p)
+takememory(void)
 {
   for (int piece = 512; piece > 0; piece /= 8)
     while (sbrk(piece * PGSIZE) != SBRK_ERROR)
       ;
+}
+
+static void
+takesall(char *p)
+{
+  takememory();
   for (int i = 0; i < 2 * MANY; i++)
     p[i * PGSIZE]++;   // sooner or later there is none for a copy
 }
@@ -302,6 +308,86 @@ memory(void)
   munmap(p, 2 * MANY * PGSIZE);
 }
 
+// ---- promises
+
+// A child that, when it is told to, stores to the n pages at p, and says so.
+static int
+startstoring(char *p, int n, int *tell, int *said)
+{
+  int pid = fork();
+  char c;
+
+  check(pid >= 0, "fork");
+  if (pid > 0)
+    return pid;
+  check(read(tell[0], &c, 1) == 1, "the parent is gone");
+  for (int i = 0; i < n; i++)
+    p[i * PGSIZE]++;
+  write(said[1], "x", 1);
+  exit(0);
+}
+
+// Three processes have the n pages at p, the third since more was mapped or unmapped below them. No memory is left:
+// each can store to all.
+static void
+threestore(char *p, int n, void (*change)(char *))
+{
+  int tell[2], said[2], status;
+  char c;
+
+  memset(p, 'a', n * PGSIZE);
+  check(pipe(tell) == 0 && pipe(said) == 0, "pipe");
+  startstoring(p, n, tell, said);
+  change(p);
+  startstoring(p, n, tell, said);
+  takememory();
+  for (int i = 0; i < n; i++)
+    p[i * PGSIZE]++;
+  check(write(tell[1], "xx", 2) == 2, "write to a pipe");
+  for (int i = 0; i < 2; i++)
+    check(wait(&status) > 0 && status == 0, "a store that was promised a copy kills");
+  check(read(said[0], &c, 1) == 1 && read(said[0], &c, 1) == 1, "a child did not store");
+  for (int i = 0; i < n; i++)
+    check(p[i * PGSIZE] == 'b', "a child's store is seen");
+}
+
+static void
+unmaplower(char *p)
+{
+  check(munmap(p - 100 * PGSIZE, 100 * PGSIZE) == 0, "munmap");
+}
+
+static void
+maplower(char *p)
+{
+  check(mapanon(p - 128 * PGSIZE, 128 * PGSIZE, RW, ANON | MAP_FIXED) == p - 128 * PGSIZE, "mmap");
+}
+
+static void
+withlower(char *p)
+{
+  mapanon(p - 100 * PGSIZE, 200 * PGSIZE, RW, ANON | MAP_FIXED);
+  threestore(p, 100, unmaplower);
+}
+
+static void
+withoutlower(char *p)
+{
+  mapanon(p, 100 * PGSIZE, RW, ANON | MAP_FIXED);
+  threestore(p, 100, maplower);
+}
+
+// How far behind the start of its mapping a page lies may change between two forks: a promise stays one.
+static void
+promises(void)
+{
+  int before = freepages();
+
+  check(outcome(withlower, BASE + 200 * PGSIZE) == 0, "after munmap below");
+  check(outcome(withoutlower, BASE + 200 * PGSIZE) == 0, "after mmap below");
+  check(freepages() == before, "pages are lost");
+}
+
 static struct section all[] = {
   { "cow-saves",       saves },
   { "cow-large",       large },
@@ -312,6 +398,7 @@ static struct section all[] = {
   { "cow-ends",        ends },
   { "cow-text",        text },
   { "cow-memory",      memory },
+  { "cow-promises",    promises },
 };
 
 int

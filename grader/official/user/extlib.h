@@ -36,5 +36,6 @@ int   outcome(void (*f)(char *), char *p);
 // Does a load, or a store, kill?
 int   loadkills(char *p);
 int   storekills(char *p);
-// How many pages are free.
+// How many pages are free; how often the file of that name can be opened, by processes that live at one time.
 int   freepages(void);
+int   freefiles(char *name);

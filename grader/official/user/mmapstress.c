@@ -4,7 +4,6 @@
 //
 // Byte b of a file belongs to process b % NPROCESS, which alone changes it and knows what it must be. So there
 // is no race in what a process looks at, whatever the others do to the same pages meanwhile.
-#include "kernel/param.h"
 #include "user/extlib.h"
 
 #define NPROCESS 8
@@ -148,35 +147,6 @@ work(int who, int rounds)
 
 // ---- what must be as before
 
-// How many files a new process and its children can open, which have closed what they inherited.
-static int
-hoard(void)
-{
-  int n = 0, status;
-
-  for (int fd = 3; fd < NOFILE; fd++)
-    close(fd);
-  while (open(names[0], O_RDONLY) >= 0)
-    n++;
-  if (n < NOFILE - 3)
-    return n;   // no more in the whole system
-  if (fork() == 0)
-    exit(hoard());
-  wait(&status);
-  return n + status;
-}
-
-static int
-freefiles(void)
-{
-  int status;
-
-  if (fork() == 0)
-    exit(hoard());
-  wait(&status);
-  return status;
-}
-
 static void
 make(int f)
 {
@@ -206,7 +176,7 @@ main(int argc, char *argv[])
 
   for (int f = 0; f < NFILES; f++)
     make(f);
-  int pages = freepages(), files = freefiles();
+  int pages = freepages(), files = freefiles(names[0]);
   for (int i = 0; i < NPROCESS; i++) {
     int pid = fork();
     must(pid >= 0, "fork");
@@ -217,9 +187,9 @@ main(int argc, char *argv[])
     must(wait(&status) > 0 && status == 0, "a process failed");
   for (int f = 0; f < NFILES; f++)
     compare(f);
-  printf("pages %d, then %d; files %d, then %d\n", pages, freepages(), files, freefiles());
+  printf("pages %d, then %d; files %d, then %d\n", pages, freepages(), files, freefiles(names[0]));
   must(freepages() == pages, "pages were lost");
-  must(freefiles() == files, "open files were lost");
+  must(freefiles(names[0]) == files, "open files were lost");
   for (int f = 0; f < NFILES; f++)
     unlink(names[f]);
   printf("test mmapstress: OK\n");

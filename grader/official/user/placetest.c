@@ -88,6 +88,25 @@ many(void)
   check(munmap(BASE, ALL) == 0 && loadkills(BASE), "munmap of all");
 }
 
+// What MAP_FIXED replaces may leave as many pieces as there is room for: in the middle of a mapping two, elsewhere
+// the new one takes the place of what goes.
+static void
+room(void)
+{
+  for (int i = 0; i < NVMA - 2; i++)
+    check(mmap(BASE + 4 * i * PGSIZE, 3 * PGSIZE, RW, ANON | MAP_FIXED, -1, 0) != BAD, "mmap");
+  BASE[0] = BASE[2 * PGSIZE] = 'x';
+  check(mmap(BASE + PGSIZE, PGSIZE, PROT_READ, ANON | MAP_FIXED, -1, 0) != BAD, "MAP_FIXED in the middle fails though its parts have room");
+  check(BASE[0] == 'x' && BASE[PGSIZE] == 0 && BASE[2 * PGSIZE] == 'x', "MAP_FIXED does not replace just what it covers");
+  check(munmap(BASE + 4 * PGSIZE, 3 * PGSIZE) == 0, "munmap");
+  BASE[9 * PGSIZE] = 'x';
+  check(mmap(BASE + 9 * PGSIZE, PGSIZE, PROT_READ, ANON | MAP_FIXED, -1, 0) == BAD, "MAP_FIXED makes more than 128 mappings");
+  check(BASE[9 * PGSIZE] == 'x', "a MAP_FIXED that fails has unmapped");
+  check(mmap(BASE + 8 * PGSIZE, PGSIZE, PROT_READ, ANON | MAP_FIXED, -1, 0) != BAD, "MAP_FIXED over a head fails though it takes no more room");
+  check(BASE[8 * PGSIZE] == 0 && BASE[9 * PGSIZE] == 'x', "MAP_FIXED does not replace just what it covers");
+  munmap(BASE, 2 * ALL);
+}
+
 // Neighbours that are alike become one: pairs of 128 would not fit otherwise. Those that differ stay apart.
 static void
 merging(void)
@@ -134,6 +153,7 @@ static struct section all[] = {
   { "place-fixed",     fixed },
   { "place-replaces",  replaces },
   { "place-many",      many },
+  { "place-room",      room },
   { "place-merging",   merging },
   { "place-heap",      heap },
 };
