@@ -30,6 +30,8 @@ COUNTED = (("null system call", "null", 1000, 3000), ("fork + exit + wait", "for
            ("page fault: heap (sbrklazy)", "lazyfault", 256, 768), ("page fault: anonymous", "anonfault", 64, 192),
            ("page fault: anonymous, with 127 more VMAs", "crowdfault", 64, 192),
            ("page fault: private file", "privatefault", 64, 192), ("page fault: shared file", "sharedfault", 64, 192),
+           ("page fault: shared file of 8 pages, near its end", "smallfault", 64, 192),
+           ("page fault: shared file of 64 pages, near its end", "largefault", 64, 192),
            ("page fault: copy-on-write", "cowfault", 64, 192), ("fork + exit + wait, 1,000 pages", "forkmany", 5, 15),
            ("mmap + munmap", "mmap", 100, 300), ("munmap of 1,000 pages, clean", "unmapclean", 2, 6),
            ("munmap of 1,000 pages, dirty", "unmapdirty", 1, 2), ("mprotect of 1,000 pages", "protectmany", 20, 60),

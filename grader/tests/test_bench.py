@@ -1,4 +1,4 @@
-"""Tests of bench.py: that a count of instructions is exact, and that a program that fails is not measured."""
+"""Tests of bench.py: that a count of instructions is exact, that a program that fails is not measured; what a fault may cost."""
 
 from dataclasses import replace
 
@@ -22,6 +22,13 @@ def test_twice_the_rounds_cost_twice_the_instructions(solution):
 @pytest.mark.parametrize("name", [name for _, name, _, _ in bench.COUNTED])
 def test_the_program_knows_every_operation(solution, name):
     assert bench.ticks(replace(solution, **bench.EXACT), name, 1) > 0
+
+
+@pytest.mark.parametrize("few, many", [("anonfault", "crowdfault"), ("smallfault", "largefault")])
+def test_a_fault_costs_the_same_among_many_mappings_and_in_a_large_file(solution, monkeypatch, few, many):
+    monkeypatch.setattr(bench, "RUNS", 2)
+    guest = replace(solution, **bench.EXACT)
+    assert bench.instructions(guest, many, 64, 192) < 1.1 * bench.instructions(guest, few, 64, 192)
 
 
 def test_a_program_that_fails_is_not_measured(solution):
