@@ -15,13 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, batch, build, flake, grade, handout, lab, machine, mutants, pool, tree, worker
+from . import CouldNotGrade, batch, build, flake, grade, handout, lab, machine, mutants, pool, tracks, tree, worker
 from .report import json as report_json
 
 KIT = Path(__file__).resolve().parent.parent
 CLASS = 100                     # submissions
 STAGES = range(9)
-BASE = 8                        # the stage that mutants and variants are patches of
 NOTES = "BENCH_BATCH_NOTES"     # the variable that tells workers where to note what each step took
 STEPS = {"unpack": "unpack: take it in, copy the tree", "build": "build", "boot": "QEMU: boots", "tests": "QEMU: tests",
          "watching": "watch QEMU, read ELF files", "report": "report", "batch": "pack, render and write results"}
@@ -69,21 +68,21 @@ def measure(order, rubric, workers):
 # A class.
 
 def make_class(number, place):
-    """Make so many different submissions below place (a Path): stages, known bugs, other right solutions; return how many."""
+    """Make so many different submissions of the core lab below place (a Path): stages, known bugs, other right solutions; return how
+    many. Raises CouldNotGrade for a patch that does not apply."""
     stages = [{name: file.content for name, file in handout.stage_files(stage).items()} for stage in STAGES]
-    kinds, base = stages + mutants.read_all(), stages[BASE]
+    patches = [patch for patch in mutants.read_all() if patch.track == tracks.CORE]
+    kinds = stages + patches
     random.Random(1).shuffle(kinds)
-    made, ever = 0, itertools.cycle(kinds)
-    while made < number:
-        kind, target = next(ever), place / f"s{made:04}"
+    for made, kind in zip(range(number), itertools.cycle(kinds)):
+        target = place / f"s{made:04}"
         if isinstance(kind, dict):
             write(kind, target)
-        elif mutants.lay(kind, base, target):
-            continue                        # it patches what is not in that stage
+        elif why := mutants.lay(kind, stages[-1], target):
+            raise CouldNotGrade(f"{kind.name}: {why}")
         mark(target / "kernel/proc.c", made)
         mark(target / "kernel/sysfile.c", made)
-        made += 1
-    return made
+    return number
 
 
 def write(files, target):

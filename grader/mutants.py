@@ -1,7 +1,10 @@
 """Measures the grader itself: by bugs, each of which must lose just what its patch says, and by right solutions that must not.
 
-Patches are of the core lab, finished: the tree of its last stage."""
+Patches for tasks 1 to 8 are of the core lab, finished, and graded as such; those for tasks 9 to 14 are of the whole tree, and
+graded for all tasks. So a task more changes nothing of what is known of the core lab's bugs."""
 
+import functools
+import math
 import os
 import queue
 import re
@@ -17,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import CouldNotGrade, build, handout, lab, sandbox
+from . import CouldNotGrade, build, handout, lab, sandbox, tracks
 from .grade import grade_tree
 from .report import text
 from .score import Outcome
@@ -28,7 +31,8 @@ MUTANTS = HERE / "tests/mutants"        # NAME.patch: a bug
 VARIANTS = HERE / "tests/variants"      # NAME.patch: another right solution
 WORK = Path("build/mutants")            # below the current directory: a report for each patch, and the workers' trees
 FIELD = re.compile(r"([A-Z][a-z]+): +(\S.*)")
-LOSS = re.compile(r"(?P<task>[1-8])|hidden (?P<hidden>[\w-]+)")
+LOSS = re.compile(r"(?P<task>[1-9]\d?)|hidden (?P<hidden>[\w-]+)")
+WHOLE = "all"                           # the track with all tasks
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,20 @@ class Patch:
     name: str
     path: Path
     task: int                           # that the bug belongs to; 0: no bug, a variant
+    track: str                          # whose finished tree it changes, and by whose tasks it is graded
     says: str                           # the bug, or what is different, in a sentence
     tasks: frozenset[int]               # whose evidence in the lab file must be lost
     hidden: frozenset[str]              # hidden tests that must be lost
     equivalent: str                     # why a bug can't be seen; "" if it can
     why: str                            # why a bug loses hidden tests of tasks whose own evidence it does not lose
+
+
+@dataclass(frozen=True)
+class Base:
+    """What patches of a track change, and how the result is graded."""
+
+    files: dict[str, bytes]             # contents by path: the tree with all the track's tasks done
+    rubric: lab.Lab
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,7 @@ def main(options):
 
     Raises CouldNotGrade."""
     patches = chosen(read_all(), options.name)
-    rubric = lab.load(strict=True)
-    verdicts = judge_all(patches, rubric, WORK.resolve(), options.jobs)
+    verdicts = judge_all(patches, WORK.resolve(), options.jobs)
     print("\n".join(matrix(verdicts)))
     wrong = [f"{verdict.patch.name}: {mistake}" for verdict in verdicts for mistake in verdict.mistakes]
     print("\n".join(wrong or [f"Each of the {len(patches)} patches loses what it says, and nothing else."]))
@@ -83,27 +95,31 @@ def read_all(mutants=MUTANTS, variants=VARIANTS):
     for name in names:
         if names.count(name) > 1:
             raise CouldNotGrade(f"two patches are called {name}: rename one")
-    return sorted(patches, key=lambda patch: (patch.task or 9, patch.name))
+    return sorted(patches, key=lambda patch: (patch.task or math.inf, patch.name))
 
 
 def read(path, kind):
     """The Patch in a file (a Path); kind is "mutant" or "variant". Raises CouldNotGrade, naming the field that is wrong."""
     found = fields(path)
-    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent", "Why"}, "variant": {"Differs"}}[kind]
+    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent", "Why"}, "variant": {"Differs", "Track"}}[kind]
     for name in found:
         if name not in known:
             raise CouldNotGrade(f"{path}: a {kind} has no field {name}: known are {', '.join(sorted(known))}")
-    for name in known - {"Loses", "Equivalent", "Why"}:
+    for name in known - {"Loses", "Equivalent", "Why", "Track"}:
         if name not in found:
             raise CouldNotGrade(f"{path}: the header lacks {name}:")
     if kind == "variant":
-        return Patch(path.stem, path, 0, found["Differs"], frozenset(), frozenset(), "", "")
-    if found["Task"] not in list("12345678"):
-        raise CouldNotGrade(f"{path}: Task must be a number from 1 to 8, not {found['Task']!r}")
+        if found.get("Track", WHOLE) != WHOLE:
+            raise CouldNotGrade(f"{path}: Track can only be {WHOLE}; leave it out where the patch is of the core lab")
+        return Patch(path.stem, path, 0, found.get("Track", tracks.CORE), found["Differs"], frozenset(), frozenset(), "", "")
+    if found["Task"] not in map(str, tasks_of(WHOLE)):
+        raise CouldNotGrade(f"{path}: Task must be a number from 1 to {tasks_of(WHOLE)[-1]}, not {found['Task']!r}")
     if ("Loses" in found) == ("Equivalent" in found):
         raise CouldNotGrade(f"{path}: the header must have either Loses: or Equivalent:")
     tasks, hidden = losses(path, found.get("Loses", ""))
-    return Patch(path.stem, path, int(found["Task"]), found["Bug"], tasks, hidden, found.get("Equivalent", ""), found.get("Why", ""))
+    task = int(found["Task"])
+    track = tracks.CORE if task in tasks_of(tracks.CORE) else WHOLE
+    return Patch(path.stem, path, task, track, found["Bug"], tasks, hidden, found.get("Equivalent", ""), found.get("Why", ""))
 
 
 def fields(path):
@@ -139,9 +155,17 @@ def chosen(patches, names):
     return [patch for patch in patches if not names or patch.name in names]
 
 
-def sources():
-    """The files that patches are of: contents by path."""
-    return {path: file.content for path, file in handout.stage_files(handout.CORE).items()}
+@functools.cache
+def tasks_of(track):
+    """The numbers of a track's tasks, in order."""
+    return lab.read_file(lab.FILE).track_named(track).tasks
+
+
+def base(track):
+    """The Base of a track's patches. Raises CouldNotGrade."""
+    rubric = lab.load(strict=True, track=track)
+    files = handout.stage_files(len(rubric.tasks), track)
+    return Base({path: file.content for path, file in files.items()}, rubric)
 
 
 def lay(patch, files, target):
@@ -157,14 +181,14 @@ def lay(patch, files, target):
 
 # Grading.
 
-def judge_all(patches, rubric, work, jobs):
+def judge_all(patches, work, jobs):
     """The Verdicts on patches, so many at a time, each worker in a tree of its own; progress is shown."""
     work.mkdir(parents=True, exist_ok=True)
-    files = sources()
+    bases = {track: base(track) for track in {patch.track for patch in patches}}
     use_ccache(work)
 
     def one(patch, home, stop):
-        verdict = judge(patch, files, rubric, home, stop)
+        verdict = judge(patch, bases[patch.track], home, stop)
         save(verdict, home, work)
         return verdict
 
@@ -213,15 +237,15 @@ def end_children():
             pass
 
 
-def judge(patch, files, rubric, home, stop=None):
-    """The Verdict on one patch of files, built and graded below home, where the last one left its objects.
+def judge(patch, base, home, stop=None):
+    """The Verdict on one patch of a Base, built and graded below home, where the last one left its objects.
 
     Raises CouldNotGrade if stop (a threading.Event) was set meanwhile."""
-    why = lay(patch, files, home / "source")
+    why = lay(patch, base.files, home / "source")
     if why:
         return Verdict(patch, None, (why,))
     try:
-        grade = grade_tree(home / "source", rubric, home, jobs=1, stop=stop)
+        grade = grade_tree(home / "source", base.rubric, home, jobs=1, stop=stop)
     except CouldNotGrade as error:      # this one; the others may be graded
         if stop and stop.is_set():
             raise
@@ -301,17 +325,22 @@ def why(grade, number):
 def matrix(verdicts):
     """The lines of the kill matrix: bug by task, and the tests that failed.
 
-    x: lost, as it should be; X: lost, and should not be; o: should be lost, and is not."""
+    x: lost, as it should be; X: lost, and should not be; o: should be lost, and is not; blank: not among the tasks of the
+    patch's track, so not graded."""
     width = max((len(verdict.patch.name) for verdict in verdicts), default=0)
-    yield f"{'':{width}}  task 1 2 3 4 5 6 7 8   tests lost"
+    numbers = tasks_of(WHOLE)
+    yield f"{'':{width}}  task " + " ".join(map(str, numbers)) + "   tests lost"
     for verdict in verdicts:
-        yield f"{verdict.patch.name:{width}}       " + " ".join(cells(verdict)) + "   " + ", ".join(tests(verdict.grade))
+        signs = " ".join(f"{sign(verdict, number):>{len(str(number))}}" for number in numbers)
+        yield f"{verdict.patch.name:{width}}       {signs}   " + ", ".join(tests(verdict.grade))
 
 
-def cells(verdict):
-    """One sign for each task."""
-    said, seen = verdict.patch.tasks, lost_tasks(verdict.grade) if verdict.grade else set()
-    return ["x" if number in said & seen else "X" if number in seen else "o" if number in said else "." for number in range(1, 9)]
+def sign(verdict, number):
+    """What became of one task."""
+    if number not in tasks_of(verdict.patch.track):
+        return " "
+    said, seen = number in verdict.patch.tasks, bool(verdict.grade) and number in lost_tasks(verdict.grade)
+    return "x" if said and seen else "X" if seen else "o" if said else "."
 
 
 def tests(grade):

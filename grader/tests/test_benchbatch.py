@@ -2,7 +2,9 @@
 
 import json
 
-from grader import benchbatch, score
+import pytest
+
+from grader import CouldNotGrade, benchbatch, mutants, score
 from grader.report import json as report_json
 
 from . import made_up
@@ -15,6 +17,14 @@ def test_a_class_is_of_many_kinds_and_no_two_are_the_same(tmp_path):
     assert len({json.dumps(sorted((name, text.decode()) for name, text in files.items())) for files in made}) == 12
     assert len({files["kernel/proc.c"].split(b"int submission_")[0] + files.get("kernel/mmap.c", b"") for files in made}) > 6
     assert all({"Makefile", "kernel/sysfile.c", "user/mmaptest.c"} <= set(files) for files in made)
+
+
+def test_a_patch_that_does_not_apply_is_not_left_out_in_silence(tmp_path, monkeypatch):
+    bug = tmp_path / "bug.patch"
+    bug.write_text("Task: 1\nBug: B.\nLoses: 1\n--- a/kernel/proc.c\n+++ b/kernel/proc.c\n@@ -1,1 +1,1 @@\n-not there\n+2\n")
+    monkeypatch.setattr(mutants, "read_all", lambda: [mutants.read(bug, "mutant")])
+    with pytest.raises(CouldNotGrade, match="bug: the patch does not apply"):
+        benchbatch.make_class(10, tmp_path / "class")
 
 
 def test_cpu_seconds_go_to_the_step_that_took_them():
