@@ -4,27 +4,41 @@ import os
 import re
 import subprocess
 from argparse import Namespace
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from grader import CouldNotGrade, lab, mutants, score, tree
-from grader.mutants import Patch
+from grader.mutants import Base, Patch
 from grader.tests import synthetic as syn
 
 ALL = mutants.read_all()
 STRICT = lab.load(strict=True)
+TRACKS = sorted({patch.track for patch in ALL})
 DIFF = "--- a/kernel/x.c\n+++ b/kernel/x.c\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory):
-    """A directory with the files that patches are of."""
-    place = tmp_path_factory.mktemp("core")
-    for path, content in mutants.sources().items():
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_bytes(content)
-    return place
+def bases():
+    """What patches are of: the Base by track."""
+    return {track: mutants.base(track) for track in TRACKS}
+
+
+@pytest.fixture(scope="module")
+def trees(bases, tmp_path_factory):
+    """Directories with the files that patches are of, by track."""
+    places = {track: tmp_path_factory.mktemp(track) for track in bases}
+    for track, base in bases.items():
+        for path, content in base.files.items():
+            (places[track] / path).parent.mkdir(parents=True, exist_ok=True)
+            (places[track] / path).write_bytes(content)
+    return places
+
+
+def hidden_tasks(rubric):
+    """The task of each hidden test, by its name."""
+    return {evidence.section: task.number for task in rubric.hidden.tasks for evidence in task.evidence if evidence.section}
 
 
 def written(tmp_path, text):
@@ -42,24 +56,31 @@ def grade(stage, **changed):
         for task in whole.tasks))
 
 
-def patch(tasks=(), hidden=()):
+def patch(tasks=(), hidden=(), track="core"):
     """A Patch that says it loses these."""
-    return Patch("bug", None, 8, "A bug.", frozenset(tasks), frozenset(hidden), "", "")
+    return Patch("bug", None, 8, track, "A bug.", frozenset(tasks), frozenset(hidden), "", "")
 
 
 # Headers.
 
 def test_a_header_is_read(tmp_path):
     path = written(tmp_path, "Task: 5\nBug: Pages are\n  lost.\nLoses: 4, 5, hidden split\nWhy: It is so.\n" + DIFF)
-    assert mutants.read(path, "mutant") == Patch("bug", path, 5, "Pages are lost.", frozenset({4, 5}), frozenset({"split"}), "",
+    assert mutants.read(path, "mutant") == Patch("bug", path, 5, "core", "Pages are lost.", frozenset({4, 5}), frozenset({"split"}), "",
                                                  "It is so.")
 
 
 def test_an_equivalent_and_a_variant_lose_nothing(tmp_path):
     same = mutants.read(written(tmp_path, "Task: 1\nBug: Nothing.\nEquivalent: it is the same.\n" + DIFF), "mutant")
     other = mutants.read(written(tmp_path, "Differs: It has other names.\n" + DIFF), "variant")
+    assert (same.track, other.track) == ("core", "core")
     assert (same.tasks, same.hidden, same.equivalent) == (frozenset(), frozenset(), "it is the same.")
     assert (other.task, other.tasks, other.hidden, other.says) == (0, frozenset(), frozenset(), "It has other names.")
+
+
+def test_bugs_of_later_tasks_and_variants_that_say_so_are_of_the_whole_tree(tmp_path):
+    bug = mutants.read(written(tmp_path, "Task: 9\nBug: B.\nLoses: 9, 13\n" + DIFF), "mutant")
+    other = mutants.read(written(tmp_path, "Track: all\nDiffers: D.\n" + DIFF), "variant")
+    assert (bug.track, bug.tasks, other.track) == ("all", frozenset({9, 13}), "all")
 
 
 @pytest.mark.parametrize("text, kind, says", [
@@ -67,7 +88,10 @@ def test_an_equivalent_and_a_variant_lose_nothing(tmp_path):
     ("Task: 1\nBug: B.\nLoses: 1\n", "mutant", "no diff"),
     ("Bug: B.\nLoses: 1\n" + DIFF, "mutant", "the header lacks Task:"),
     ("Task: 1\nLoses: 1\n" + DIFF, "mutant", "the header lacks Bug:"),
-    ("Task: 9\nBug: B.\nLoses: 1\n" + DIFF, "mutant", "Task must be a number from 1 to 8, not '9'"),
+    ("Task: 15\nBug: B.\nLoses: 1\n" + DIFF, "mutant", "Task must be a number from 1 to 14, not '15'"),
+    ("Task: 0\nBug: B.\nLoses: 1\n" + DIFF, "mutant", "Task must be a number from 1 to 14, not '0'"),
+    ("Track: linux\nDiffers: D.\n" + DIFF, "variant", "Track can only be all"),
+    ("Task: 9\nTrack: all\nBug: B.\nLoses: 9\n" + DIFF, "mutant", "a mutant has no field Track"),
     ("Task: 1\nBug: B.\n" + DIFF, "mutant", "either Loses: or Equivalent:"),
     ("Task: 1\nBug: B.\nLoses: 1\nEquivalent: E.\n" + DIFF, "mutant", "either Loses: or Equivalent:"),
     ("Task: 1\nBug: B.\nLoses: all\n" + DIFF, "mutant", "Loses must be task numbers and `hidden NAME`.*not 'all'"),
@@ -101,29 +125,29 @@ def test_a_name_that_no_patch_has_is_refused():
 # Patches.
 
 def test_there_are_enough_of_every_task():
-    bugs = [patch for patch in ALL if patch.task]
-    assert len(bugs) >= 80 and len(ALL) - len(bugs) >= 10
-    assert {patch.task for patch in bugs} == set(range(1, 9))
+    bugs = Counter(patch.task for patch in ALL)
+    variants = Counter(patch.track for patch in ALL if not patch.task)
+    assert sum(bugs[task] for task in range(1, 9)) >= 80 and all(bugs[task] for task in range(1, 9))
+    assert variants["core"] >= 10
 
 
 @pytest.mark.parametrize("patch", ALL, ids=lambda patch: patch.name)
-def test_a_patch_applies_and_touches_what_students_write(patch, core):
-    dry = subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "--dry-run", "-i", patch.path], cwd=core,
+def test_a_patch_applies_and_touches_what_students_write(patch, bases, trees):
+    dry = subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "--dry-run", "-i", patch.path], cwd=trees[patch.track],
                          capture_output=True, text=True)
     assert dry.returncode == 0, dry.stdout
     touched = re.findall(r"^\+\+\+ b/(\S+)$", patch.path.read_text(), re.M)
-    assert touched and not any(tree.matches(name, STRICT.protected) for name in touched)
+    assert touched and not any(tree.matches(name, bases[patch.track].rubric.protected) for name in touched)
 
 
 @pytest.mark.parametrize("patch", [patch for patch in ALL if patch.hidden], ids=lambda patch: patch.name)
-def test_the_hidden_tests_that_a_patch_names_are_there(patch):
-    assert patch.hidden <= {section.name for section in STRICT.hidden.sections}
+def test_the_hidden_tests_that_a_patch_names_are_there(patch, bases):
+    assert patch.hidden <= set(hidden_tasks(bases[patch.track].rubric))
 
 
 @pytest.mark.parametrize("patch", [patch for patch in ALL if patch.task], ids=lambda patch: patch.name)
-def test_a_bug_that_costs_hidden_tests_of_other_tasks_says_why(patch):
-    task = {section.name: task.number for task in STRICT.hidden.tasks for e in task.evidence
-            for section in STRICT.hidden.sections if section.name == e.section}
+def test_a_bug_that_costs_hidden_tests_of_other_tasks_says_why(patch, bases):
+    task = hidden_tasks(bases[patch.track].rubric)
     others = {name for name in patch.hidden if task[name] not in patch.tasks | {patch.task}}
     assert bool(others) == bool(patch.why), others
 
@@ -136,7 +160,7 @@ def test_the_list_of_bugs_seen_names_patches_that_are_there():
 
 def test_a_patch_that_no_longer_applies_is_a_mistake_and_is_not_graded(tmp_path):
     path = written(tmp_path, "Task: 1\nBug: B.\nLoses: 1\n" + DIFF)
-    verdict = mutants.judge(mutants.read(path, "mutant"), {"kernel/x.c": b"one\nthree\n"}, STRICT, tmp_path / "home")
+    verdict = mutants.judge(mutants.read(path, "mutant"), Base({"kernel/x.c": b"one\nthree\n"}, STRICT), tmp_path / "home")
     assert verdict.grade is None and "the patch does not apply" in verdict.mistakes[0]
 
 
@@ -180,10 +204,11 @@ def test_the_matrix_shows_losses_that_are_said_missing_and_too_many():
     rows = [line.split() for line in mutants.matrix(verdicts)][1:]
     assert [row[1:9] for row in rows] == [list("." * 7 + "x"), list("." * 6 + "ox"), list("." * 7 + "X")]
     assert list(mutants.matrix([mutants.Verdict(patch([1]), None, ("why",))]))[1].split()[1:] == list("o.......") + ["no", "grade"]
+    assert list(mutants.matrix([mutants.Verdict(patch([14], track="all"), None, ())]))[1].split()[1:-2] == list("." * 13 + "o")
 
 
 def test_the_transcripts_of_a_patch_that_went_wrong_are_kept(tmp_path, monkeypatch):
-    def judge(patch, files, rubric, home, stop):
+    def judge(patch, base, home, stop):
         home.mkdir(parents=True, exist_ok=True)
         (home / "mmaptest.txt").write_text(patch.name)
         return mutants.Verdict(patch, grade(8), tuple(mutants.mistakes(patch, grade(8))))
@@ -191,7 +216,7 @@ def test_the_transcripts_of_a_patch_that_went_wrong_are_kept(tmp_path, monkeypat
     monkeypatch.setattr(mutants, "judge", judge)
     monkeypatch.setattr(mutants, "use_ccache", lambda work: None)
     names = [replace(patch([8]), name="survives"), replace(patch(), name="fine")]
-    verdicts = mutants.judge_all(names, STRICT, tmp_path / "work", 1)
+    verdicts = mutants.judge_all(names, tmp_path / "work", 1)
     assert [verdict.patch.name for verdict in verdicts] == ["survives", "fine"]
     assert (tmp_path / "work/survives/mmaptest.txt").read_text() == "survives"
     assert not (tmp_path / "work/fine").exists()
@@ -206,7 +231,7 @@ def test_a_patch_that_could_not_be_graded_is_a_mistake_and_the_others_go_on(tmp_
 
     monkeypatch.setattr(mutants, "grade_tree", grade_tree)
     bug = mutants.read(written(tmp_path, "Task: 1\nBug: B.\nLoses: 1\n" + DIFF), "mutant")
-    verdict = mutants.judge(bug, {"kernel/x.c": b"one\ntwo\n"}, STRICT, tmp_path / "home")
+    verdict = mutants.judge(bug, Base({"kernel/x.c": b"one\ntwo\n"}, STRICT), tmp_path / "home")
     assert (verdict.grade, verdict.mistakes) == (None, ("could not be graded: this machine is too busy",))
 
 
