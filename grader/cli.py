@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import CouldNotGrade, debug, kitonly, lab, machine, results, tree
+from . import CouldNotGrade, debug, kitonly, lab, machine, results, tracks, tree
 from .grade import OFFICIAL, compile_tree, grade_tree, transcript_path
 from .lock import sole_user
 from .report import autolab, github, gradescope, json, junit, text
@@ -44,14 +44,16 @@ def parser():
     grade = add("grade", grade_command, "grade a tree")
     grade.add_argument("--submission", type=Path, default=Path("."), metavar="PATH",
                        help="the tree (default: this directory)")
+    grade.add_argument("--track", metavar="NAME", help="which of the lab's tracks (default: the one that the tree says it is of)")
     grade.add_argument("--task", type=int, metavar="N", help="grade this task alone")
     grade.add_argument("--strict", action="store_true", help="run the hidden tests too (instructors' copy only)")
     grade.add_argument("--format", choices=("text", *FORMATS), default="text",
                        help="for people, or for what reads it (see docs/formats.md); github is a line for $GITHUB_OUTPUT")
-    grade.add_argument("section", nargs="*", help="run and grade these sections of mmaptest alone")
+    grade.add_argument("section", nargs="*", help="run and grade these sections of test programs alone")
     for one in (add("run", run_command, "boot a tree, run one program, show what it prints"),
                 add("gdb", gdb_command, "boot a tree, run one program, stop in gdb where the kernel panics or kills it")):
         one.add_argument("--submission", type=Path, default=Path("."), metavar="PATH", help="the tree (default: this directory)")
+        one.add_argument("--track", metavar="NAME", help="with --strict: which of the lab's tracks (default: the tree's)")
         one.add_argument("--strict", action="store_true", help="on a disk with the official programs and the hidden tests alone")
         one.add_argument("program", nargs="+", help="what to type to the shell, as one word: 'usertests -q'")
     if kitonly.there("desk"):
@@ -61,7 +63,7 @@ def parser():
 
 def grade_command(options):
     """`grade`: build, run, score, report."""
-    rubric = lab.load(strict=options.strict).narrow(options.task, tuple(options.section))
+    rubric = lab.load(strict=options.strict, track=asked_track(options)).narrow(options.task, tuple(options.section))
     work = WORK / "grade"
     with sole_user(work):
         grade = grade_tree(options.submission, rubric, work, say=say if sys.stderr.isatty() else None)
@@ -71,6 +73,11 @@ def grade_command(options):
     else:
         print(FORMATS[options.format](results.of(grade)))
     return grade.status
+
+
+def asked_track(options):
+    """The name of the track that is asked for: the tree's own, if no other is. Raises CouldNotGrade."""
+    return options.track or tracks.of_tree(options.submission)
 
 
 def run_command(options):
@@ -94,12 +101,13 @@ def asked_machine(options, work):
     program = " ".join(options.program).strip()
     if not program:
         raise CouldNotGrade('say which program, as in make run PROG="usertests -q"')
-    protected = lab.load(strict=True).protected if options.strict else ()
+    rubric = lab.load(strict=True, track=asked_track(options)) if options.strict else None
+    protected = rubric.protected if rubric else ()
     built = compile_tree(tree.prepare(options.submission, work / "tree", protected, OFFICIAL).path, work)
     if not built.ok:
         raise CouldNotGrade(f"{options.submission} does not build: {built.error} (all of it: {work}/build.log)")
-    if options.strict:
-        built = kitonly.load("hidden").build(built, work / "hidden")
+    if rubric:
+        built = kitonly.load("hidden").build(built, work / "hidden", rubric)
     return program, machine.Machine(built.kernel, built.image, user=built.tree / "user")
 
 

@@ -7,24 +7,26 @@ from . import CouldNotGrade, handout, lab
 from .grade import grade_tree
 from .score import Outcome
 
-WORK = Path("build/stages")     # below the current directory: build/stages/K for stage K
+WORK = Path("build/stages")     # below the current directory: build/stages/TRACK/K for stage K
+ALL = "all"                     # the track of all tasks
 
 
 def add_arguments(parser):
     """Tell an argparse parser the options of this command."""
+    parser.add_argument("--track", default=ALL, metavar="NAME", help=f"the stages of this track of the lab (default: {ALL})")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="how many stages at one time (default: 2)")
 
 
 def main(options):
-    """Grade all stages, print the matrix; returns 0 if each stage passes just its own tasks, else 1.
+    """Grade all stages of a track, print the matrix; returns 0 if each stage passes just its own tasks, else 1.
 
-    Raises CouldNotGrade."""
+    Raises CouldNotGrade, LabError."""
     old = [path for path in handout.stale() if path.startswith("grader/")]
     if old:
         raise CouldNotGrade(f"{old[0]} is not what solution/ has: run make handout first")
-    rubric = lab.load(strict=True)
+    rubric = lab.load(strict=True, track=options.track)
     with ThreadPoolExecutor(options.jobs) as pool:
-        grades = list(pool.map(lambda stage: grade_stage(stage, rubric), range(handout.CORE + 1)))
+        grades = list(pool.map(lambda stage: grade_stage(stage, rubric), range(len(rubric.tasks) + 1)))
     print("\n".join(matrix(grades)))
     wrong = [text for stage, grade in enumerate(grades) for text in mistakes(stage, grade)]
     print("\n".join(wrong or ["Every stage passes its own tasks and no other."]))
@@ -32,11 +34,10 @@ def main(options):
 
 
 def grade_stage(stage, rubric, work=WORK):
-    """Write stage below work and grade it, one machine at a time; returns the Grade."""
-    home = work.resolve() / str(stage)
-    source = home / "source"
-    handout.write(handout.stage_files(stage), source, f"The lab, stage {stage}", handout.products(handout.KIT / "solution"))
-    return grade_tree(source, rubric, home, jobs=1)
+    """Write a stage of the track that a Lab is below work, and grade it, one machine at a time; returns the Grade."""
+    home = work.resolve() / rubric.track / str(stage)
+    handout.write_stage(stage, rubric.track, home / "source")
+    return grade_tree(home / "source", rubric, home, jobs=1)
 
 
 def matrix(grades):
@@ -53,8 +54,8 @@ def mistakes(stage, grade):
     if grade.outcome != "graded":
         return [f"stage {stage}: not graded: {grade.why}"]
     found = []
-    for task in grade.tasks:
-        if (task.outcome == Outcome.PASSED) != (task.number <= stage):
+    for place, task in enumerate(grade.tasks, 1):
+        if (task.outcome == Outcome.PASSED) != (place <= stage):
             says = f": {task.why} {task.line}" if task.why else ""
             found.append(f"stage {stage}: task {task.number} {task.outcome.value}, and should not have{says}")
         found += [f"stage {stage}: task {task.number}: hidden test {part.name} fails: {part.why} {part.line}"

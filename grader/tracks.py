@@ -27,7 +27,7 @@ def of_tree(path):
     """The name of the track that a tree (a Path) says it is of. Raises CouldNotGrade where it says nothing sensible."""
     try:
         name = (path / FILE).read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return CORE
     except (OSError, UnicodeDecodeError) as error:
         raise CouldNotGrade(f"{path / FILE} can't be read ({error}): it holds the name of a track") from None

@@ -10,6 +10,7 @@
 #define PAGE     4096
 #define PIECE    32     // pages that are touched at a time: their blocks fit in the buffer cache
 #define FILESIZE 64     // pages of a large file; it could have 67
+#define LAST     4      // pages at the end of a file
 #define MANY     1000   // pages of what is large
 
 static uint64 begin, end;   // what the clock said
@@ -130,12 +131,19 @@ touch(char *p, int pages, int prot)
   }
 }
 
+// Map pages from the page with number first on.
+static char *
+mapfrom(int first, int pages, int prot, int flags, int fd)
+{
+  char *p = mmap(0, pages * PAGE, prot, flags, fd, first * PAGE);
+  check(p != (char *)-1, "mmap");
+  return p;
+}
+
 static char *
 map(int pages, int prot, int flags, int fd)
 {
-  char *p = mmap(0, pages * PAGE, prot, flags, fd, 0);
-  check(p != (char *)-1, "mmap");
-  return p;
+  return mapfrom(0, pages, prot, flags, fd);
 }
 
 // n faults, in new mappings.
@@ -163,6 +171,35 @@ static void
 sharedfault(int n)
 {
   faults(n, PROT_READ, MAP_SHARED, makefile(PIECE));
+}
+
+// n faults in the last pages of a file of so many.
+static void
+lastfaults(int n, int filesize)
+{
+  int fd = makefile(filesize);
+
+  while (n > 0) {
+    int pages = n < LAST ? n : LAST;
+    char *p = mapfrom(filesize - pages, pages, PROT_READ, MAP_SHARED, fd);
+    start();
+    touch(p, pages, PROT_READ);
+    stop();
+    check(munmap(p, pages * PAGE) == 0, "munmap");
+    n -= pages;
+  }
+}
+
+static void
+smallfault(int n)
+{
+  lastfaults(n, 2 * LAST);
+}
+
+static void
+largefault(int n)
+{
+  lastfaults(n, FILESIZE);
 }
 
 // Store to n pages that a child has too.
@@ -332,6 +369,8 @@ static const struct {
   { "lazyfault", lazyfault },
   { "privatefault", privatefault },
   { "sharedfault", sharedfault },
+  { "smallfault", smallfault },
+  { "largefault", largefault },
   { "cowfault", cowfault },
   { "forkmany", forkmany },
   { "unmapclean", unmapclean },

@@ -342,28 +342,30 @@ pteperm(struct vma *v, int access)
   return perm;
 }
 #endif
-#if LAB_TASK >= 13
+#if LAB_TASK >= 14
 
-// A copy of the listed frame page, which the caller gives up. Returns 0 if memory is out.
-static void *
-privatecopy(void *page)
+// Let *pte, of a MAP_PRIVATE mapping, have a copy of the listed page that it has. Returns -1 if memory is out.
+static int
+privatecopy(pte_t *pte)
 {
-  void *copy = kalloc();
+  void *page = (void *)PTE2PA(*pte), *copy = kalloc();
 
-  if (copy) {
-    memmove(copy, page, PGSIZE);
-    shareddrop(page);
-  }
-  return copy;
+  if (copy == 0)
+    return -1;
+  memmove(copy, page, PGSIZE);
+  *pte = PA2PTE(copy) | PTE_FLAGS(*pte);
+  shareddrop(page);
+  return 0;
 }
+#endif
+#if LAB_TASK >= 13
 
 // Make *pte, which is read-only because others may have the page too, writable: with a copy, unless the process
 // is the only owner left. Returns the page; 0 if memory is out.
 uint64
 cowfault(pte_t *pte)
 {
-  void *page = (void *)PTE2PA(*pte);
-  void *own = listed(page) ? privatecopy(page) : kown(page);
+  void *own = kown((void *)PTE2PA(*pte));
 
   if (own)
     *pte = PA2PTE(own) | (PTE_FLAGS(*pte) & ~PTE_COW) | PTE_W | PTE_D;
@@ -388,6 +390,12 @@ mmapfault(struct proc *p, uint64 va, int access)
 
   pte_t *pte = walk(p->pagetable, va, 0);
   if (pte && *pte) {   // here already: this is its first store
+#if LAB_TASK >= 14
+    if ((v->flags & MAP_PRIVATE) && listed((void *)PTE2PA(*pte)) && privatecopy(pte) < 0)
+      return 0;
+#else
+    // TODO(task 14): a MAP_PRIVATE page may be the file's still. See docs/task14.md.
+#endif
 #if LAB_TASK >= 13
     if (v->flags & MAP_PRIVATE)
       return cowfault(pte);

@@ -109,6 +109,73 @@ forkshared(void)
   munmap(q, PGSIZE);
 }
 
+// Pages of a large memory that lie far apart.
+#define FAR   (4096 * PGSIZE)
+#define WIDE  (64L * FAR)
+
+static void
+farpages(char *p)
+{
+  for (char *at = p; at < p + WIDE; at += FAR) {
+    check(at == p ? *at == 'p' : *at == 0, "pages that lie far apart are the same, or not shared");
+    *at += (at - p) / FAR + 1;
+  }
+}
+
+static void
+far(void)
+{
+  char *p = mapanon(0, WIDE, RW, ANONS);
+
+  *p = 'p';
+  check(outcome(farpages, p) == 0, "the child fails");
+  for (int i = 1; i < WIDE / FAR; i++)
+    check(p[(long)i * FAR] == i + 1 && p[(long)i * FAR + PGSIZE] == 0, "pages that lie far apart are the same, or lost");
+  munmap(p, WIDE);
+}
+
+// Two processes touch the same pages at the same time: both stores are seen.
+#define RACED 500
+
+static void
+raced(char *p, int mine, int other)
+{
+  volatile char *ready = p;
+
+  ready[mine] = 1;
+  while (!ready[other])
+    ;
+  for (int i = 1; i < RACED; i++)
+    p[i * PGSIZE + mine] = 1;
+}
+
+static void
+race(void)
+{
+  char *p = mapanon(0, RACED * PGSIZE, RW, ANONS);
+  int status, pid = fork();
+
+  check(pid >= 0, "fork");
+  if (pid == 0) {
+    raced(p, 1, 0);
+    exit(0);
+  }
+  raced(p, 0, 1);
+  check(wait(&status) == pid && status == 0, "the child fails");
+  for (int i = 0; i < RACED; i++)
+    check(p[i * PGSIZE] == 1 && p[i * PGSIZE + 1] == 1, "of two processes that touched a page first at one time, one lost its store");
+  munmap(p, RACED * PGSIZE);
+}
+
+static void
+shared(void)
+{
+  forkshared();
+  far();
+  for (int i = 0; i < 5; i++)
+    race();
+}
+
 static void
 round(char *unused)
 {
@@ -119,6 +186,18 @@ round(char *unused)
   munmap(p, 7 * PGSIZE);
   munmap(q + 2 * PGSIZE, 3 * PGSIZE);
   storekills(q);
+}
+
+// How many shared memories a process can have at one time.
+static int
+asmanyasfit(void)
+{
+  int n = 0;
+
+  while (mmap(0, PGSIZE, RW, ANONS, -1, 0) != BAD)
+    n++;
+  munmap(BASE, n * PGSIZE);
+  return n;
 }
 
 static void
@@ -136,6 +215,9 @@ frees(void)
     munmap(p, PGSIZE);
   }
   check(mapfile(NAME, PGSIZE, RW, MAP_SHARED) != BAD, "shared memory that was unmapped still counts as open");
+  munmap(BASE, PGSIZE);
+  int most = asmanyasfit();
+  check(most >= 16 && asmanyasfit() == most, "shared memory can't be mapped as often as before");
 }
 
 static struct section all[] = {
@@ -144,7 +226,7 @@ static struct section all[] = {
   { "anonymous-prot",      prot },
   { "anonymous-kernel",    kernel },
   { "anonymous-fork",      forkprivate },
-  { "anonymous-shared",    forkshared },
+  { "anonymous-shared",    shared },
   { "anonymous-frees",     frees },
 };
 

@@ -67,6 +67,7 @@ arguments(void)
   check(mprotect(p + 2 * PGSIZE, PGSIZE, PROT_READ) == -1, "a hole is accepted");
   check(mprotect(0, PGSIZE, PROT_READ) == -1, "the program's own pages are accepted");
   check(mprotect(p, -PGSIZE, PROT_READ) == -1, "a negative length is accepted");
+  check(mprotect((void *)-PGSIZE, 2 * PGSIZE, PROT_READ) == -1, "a range that ends before its start is accepted");
   check(mprotect(p, 1, PROT_READ) == 0 && storekills(p) && !storekills(p + PGSIZE), "a length of 1 is not one page");
   check(mprotect(p, 0, PROT_NONE) == 0 && *p == 0, "a length of 0 changes something");
   munmap(p, 2 * PGSIZE);

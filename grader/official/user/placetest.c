@@ -12,6 +12,7 @@ firstfit(void)
        *r = mapanon(0, PGSIZE, RW, ANON);
 
   check(p == BASE && q == p + 2 * PGSIZE && r == q + PGSIZE, "mappings do not follow each other from the lowest address up");
+  check(mmap(0, 1L << 30, RW, ANON, -1, 0) == BAD, "a mapping as large as the whole range is put beside others");
   munmap(p, 2 * PGSIZE);
   check(mapanon(0, 3 * PGSIZE, RW, ANON) == r + PGSIZE, "a mapping is put where it does not fit");
   check(mapanon(0, PGSIZE, RW, ANON) == p && mapanon(0, PGSIZE, RW, ANON) == p + PGSIZE, "a hole is not used");
@@ -38,6 +39,7 @@ hints(void)
   check(mapanon(at - PGSIZE, 2 * PGSIZE, RW, ANON) == BASE + PGSIZE, "a hint is taken that fits in part");
   char *low = mapanon((void *)PGSIZE, PGSIZE, RW, ANON), *high = mapanon((void *)-PGSIZE, PGSIZE, RW, ANON);
   check(low >= BASE && high >= BASE && low < at && high < at, "a hint outside the range of mappings is taken");
+  check(mapanon((void *)0x7ffff000, 2 * PGSIZE, RW, ANON) < at, "a hint is taken that reaches out of the range of mappings");
   munmap(BASE, 200 * PGSIZE);
 }
 
@@ -144,7 +146,7 @@ heap(void)
   munmap(at, PGSIZE);
   check(sbrklazy(0x40800000) != SBRK_ERROR, "a heap that reaches into the range of mappings");
   check(mmap(at, PGSIZE, RW, ANON | MAP_FIXED, -1, 0) == BAD, "MAP_FIXED over the heap is accepted");
-  check(mapanon(0, PGSIZE, RW, ANON) >= sbrk(0), "a mapping lies in the heap");
+  check(mapanon(0, PGSIZE, RW, ANON) >= sbrk(0) && mapanon(at, PGSIZE, RW, ANON) >= sbrk(0), "a mapping lies in the heap");
 }
 
 static struct section all[] = {
