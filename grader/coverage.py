@@ -22,8 +22,12 @@ HERE = Path(__file__).resolve().parent
 SOLUTION = HERE.parent / "solution"
 ARGUED = HERE / "tests/unreached.toml"  # the lines that no test can reach, and why
 WORK = Path("build/coverage")           # below the current directory: a page for each file, transcripts, the built tree
-OPTIMIZE = "OPT=-Og"                    # what code a line has is still told apart, and the kernel's stacks suffice
-LAB_FILE = "mmap.c"                     # counts whole; of other files only the regions of tasks do
+MAKE = ("make", "-j2", "FAILALLOC=1",   # with the program that has allocations fail
+        "OPT=-Og")                      # what code a line has is still told apart, and the kernel's stacks suffice
+LAB_FILES = ("mmap.c", "vma.c", "meminfo.c")    # count whole; of other files only the regions of tasks do
+TRACK = "all"                           # whose tests are run
+MORE = ("mmapfuzz 1 500", "mmapstress 5", "mmapoom")    # and these
+MORE_SECONDS = 120.0                    # that each of them may use
 
 LOGGED = re.compile(r"0x([0-9a-f]+):  ([0-9a-f]+) ")    # the address of an instruction, and the instruction
 REGION = re.compile(r"#if LAB_TASK >= \d")
@@ -72,9 +76,11 @@ def add_arguments(parser):
 def main(options):
     """Run all tests on solution/, print what they reach, write the pages; return the exit status 0. Raises CouldNotGrade."""
     arguments = read_arguments(ARGUED.read_text())
-    rubric = lab.load(strict=True)
+    rubric = lab.load(strict=True, track=TRACK)
     built = compile_kernel(rubric.protected, WORK / "tree")
     reached = {}
+    for program in MORE:
+        reached[program] = addresses(built, program, MORE_SECONDS, transcript_path(WORK, program))
     for program in commands(rubric):
         reached[program] = addresses(built, program, rubric.budget(program), transcript_path(WORK, program))
     disk = hidden.build(built, WORK / "hidden", rubric)
@@ -92,8 +98,7 @@ def main(options):
 def compile_kernel(protected, scratch):
     """The Build of solution/ in scratch (a Path), with a kernel whose code keeps to its lines."""
     copy = tree.prepare(SOLUTION, scratch, protected, OFFICIAL)
-    sandbox.run(["make", "-j2", OPTIMIZE, build.TARGETS[0]], copy.path)     # what fails here, fails again below
-    built = build.make(copy.path)
+    built = build.judge(copy.path, sandbox.run([*MAKE, *build.TARGETS], copy.path))
     if not built.ok:
         raise CouldNotGrade(f"solution/ does not build: {built.error}")
     return built
@@ -154,9 +159,9 @@ def lab_lines(found, reached, kernel):
         code.setdefault((span.file, span.line), set()).update(range(span.low, span.high, 2))
     executed = set().union(*reached.values())
     lines = {}
-    for source in sorted(kernel.glob("*.c"), key=lambda path: (path.name != LAB_FILE, path.name)):
+    for source in sorted(kernel.glob("*.c"), key=lambda path: (path.name not in LAB_FILES, path.name)):
         text = source.read_text().splitlines()
-        mine = range(1, len(text) + 1) if source.name == LAB_FILE else regions(text)
+        mine = range(1, len(text) + 1) if source.name in LAB_FILES else regions(text)
         functions = function_names(text)
         here = [Line(number, text[number - 1].strip(), functions[number - 1],
                      tuple(program for program, seen in reached.items() if at & seen), at <= executed)

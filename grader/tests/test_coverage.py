@@ -99,6 +99,13 @@ def sources(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("file", coverage.LAB_FILES)
+def test_these_files_count_whole(sources, file):
+    (sources / file).write_text(SOURCE)
+    lines = coverage.lab_lines([Span(0, 4, f"kernel/{file}", 5)], {"one": {0, 2}}, sources)
+    assert [(one.number, one.function) for one in lines[file]] == [(5, "outside")]
+
+
 def test_mmap_counts_whole_and_other_files_by_their_regions(sources):
     spans = [Span(0, 4, "kernel/vm.c", 5), Span(4, 8, "kernel/vm.c", 14),
              Span(100, 104, "kernel/mmap.c", 5), Span(104, 108, "kernel/mmap.c", 14)]

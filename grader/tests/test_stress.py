@@ -61,7 +61,7 @@ def test_memory_may_be_out_at_any_moment(solution, failing):
     # One end of a pipe stays open if there is no page for it.
     ("pipe.c", "  if (*rf)\n    fileclose(*rf);\n", "", "open files were lost"),
     # A private store goes to the file if there is no page for a copy.
-    ("mmap.c", "  return copy;\n", "  return copy ? copy : page;\n", "does not hold what it must"),
+    ("mmap.c", "privatecopy(pte) < 0)\n      return 0;\n", "privatecopy(pte))\n      ;\n", "does not hold what it must"),
 ])
 def test_what_is_wrong_when_memory_is_out_is_seen(solution, failing, tmp_path, file, right, wrong, seen_as):
     tree = shutil.copytree(failing, tmp_path / "tree")

@@ -270,9 +270,11 @@ void            splitvma(struct proc *p, int i, uint64 va);
 #endif
 #if LAB_TASK >= 10
 int             freerange(struct proc *p, uint64 start, uint64 end);
-int             cuts(struct proc *p, uint64 start, uint64 end);
 int             slots(struct proc *p, uint64 start, uint64 end);
 int             mergevma(struct proc *p, int i);
+#endif
+#if LAB_TASK >= 11
+int             cuts(struct proc *p, uint64 start, uint64 end);
 #endif
 
 #define NELEM(x) (sizeof(x) / sizeof((x)[0]))

@@ -96,15 +96,6 @@ freerange(struct proc *p, uint64 start, uint64 end)
   return start >= MMAPBASE && start >= p->sz && end <= MMAPTOP && (i == p->nvma || p->vma[i].start >= end);
 }
 
-// How many more slots it takes to have VMAs begin and end at start and end, if they don't.
-int
-cuts(struct proc *p, uint64 start, uint64 end)
-{
-  int first = findvma(p, start), last = findvma(p, end);
-
-  return (first < p->nvma && p->vma[first].start < start) + (last < p->nvma && p->vma[last].start < end);
-}
-
 // How many more slots it takes to put one VMA in the place of what lies in [start, end). What is wholly there gives
 // its own; what is cut in its middle takes one.
 int
@@ -131,4 +122,17 @@ mergevma(struct proc *p, int i)
 }
 #else
 // TODO(task 10): what hints, MAP_FIXED and merging need to know of the table, and do to it. See docs/task10.md.
+#endif
+#if LAB_TASK >= 11
+
+// How many more slots it takes to have VMAs begin and end at start and end, if they don't.
+int
+cuts(struct proc *p, uint64 start, uint64 end)
+{
+  int first = findvma(p, start), last = findvma(p, end);
+
+  return (first < p->nvma && p->vma[first].start < start) + (last < p->nvma && p->vma[last].start < end);
+}
+#else
+// TODO(task 11): what mprotect needs to know of the table before it cuts. See docs/task11.md.
 #endif
