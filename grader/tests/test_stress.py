@@ -10,7 +10,7 @@ import pytest
 from grader import machine
 from grader.transcript import Ending
 
-ROUNDS = 25                     # of mmapstress; the full form is `make run PROG="mmapstress 1000"`
+ROUNDS = 50                     # of mmapstress; a longer form is `make run PROG="mmapstress 1000"`
 BUDGET = 120.0                  # seconds given to the guest, many times what it needs
 
 
