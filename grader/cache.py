@@ -6,14 +6,15 @@ it for another. All are built at the same place in a box, so a file hits whichev
 from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, build, rebuild, sandbox, tree
+from . import CouldNotGrade, build, handout, rebuild, sandbox, tree
 
 KIT = Path(__file__).resolve().parent.parent
 TREES = (KIT / "handout", KIT / "solution")
 
 
 def fill(cache, scratch, trees=TREES, jobs=2):
-    """Compile trees (Paths) into a cache (the Path of a directory); scratch is a directory (a Path) to work in.
+    """Compile trees (Paths), and the handout with its tasks done, into a cache (the Path of a directory); scratch is a directory
+    (a Path) to work in.
 
     What is in it already costs little more than the look. Returns the Box in which submissions use this cache. Raises
     CouldNotGrade where a tree can't be built, or commands can't be confined."""
@@ -21,10 +22,18 @@ def fill(cache, scratch, trees=TREES, jobs=2):
     cache.mkdir(parents=True, exist_ok=True)
     box = sandbox.confined(scratch, cache)
     filling = replace(box, fills=True)
-    for source in trees:
+    for source in (*trees, done(scratch / "done")):
         copy = tree.prepare(source, scratch / "fill", (), KIT)
         made = build.make(copy.path, jobs=jobs, box=filling)
         if not made.ok:
             raise CouldNotGrade(f"{source} can't be built: {made.error}")
         rebuild.kernel(made, jobs, filling)
     return box
+
+
+def done(place):
+    """The tree of the handout with all of its tasks done, made at place (a Path), which is returned."""
+    for name, file in handout.stage_files(handout.CORE).items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(file.content)
+    return place

@@ -5,16 +5,24 @@ import re
 import sys
 from pathlib import Path
 
-from grader import sandbox
+from grader import sandbox, score
 from grader.explain import KERNEL, Facts, asked_addresses
 
 LEAST = 16                  # VMAs in struct proc
-LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for one ELF file
+LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for all ELF files of a tree
 LONGEST = 120               # characters of a name that are kept
 SOURCES = (Path(__file__).resolve().parent / "official/user", Path(__file__).resolve().parent / "labs/hidden")
 PLACES = 3                  # where a text may stand, and still tell
 TELLING = 6                 # characters of a text that tells where it stands
 READER = Path(__file__).resolve().with_name("elfread.py")
+
+
+def grade(lab, build, transcripts, box=sandbox.OPEN, told=None):
+    """The Grade of transcripts by a Lab. ELF files are read only if something is lacking: only then it matters what they say.
+
+    told are those transcripts whose addresses are of this Build's programs (None: all)."""
+    found = score.grade(lab, build, transcripts, Facts())
+    return found if found.status == 0 else score.grade(lab, build, transcripts, gather(build, transcripts if told is None else told, box))
 
 
 def gather(build, transcripts, box=sandbox.OPEN):
@@ -27,14 +35,14 @@ def gather(build, transcripts, box=sandbox.OPEN):
     for elf, address in asked_addresses(transcripts):
         wanted.setdefault(elf, set()).add(address)
     places = {}
-    answers = {elf: ask(build.tree / elf, LEAST if elf == KERNEL else 0, addresses, box) for elf, addresses in wanted.items()}
+    answers = ask(build.tree, {elf: addresses for elf, addresses in wanted.items() if (build.tree / elf).exists()}, box)
     for elf, answer in answers.items():
         for address in wanted[elf]:
             place = clean_place(answer.get("places", {}).get(str(address)))
             if place:
                 places[elf, address] = place
     segments = {elf: parts for elf, answer in answers.items() if (parts := clean_segments(answer.get("segments")))}
-    kernel = answers[KERNEL]
+    kernel = answers.get(KERNEL, {})
     return Facts(clean(kernel.get("table", "")), clean(kernel.get("near", "the kernel's debug information can't be read")),
                  places, segments, said(transcripts))
 
@@ -62,19 +70,24 @@ def string_literals(source):
     return found
 
 
-def ask(elf, table, addresses, box):
-    """What elfread says of one ELF file: a dict, empty if it failed, took too long or said nonsense."""
-    if not elf.exists():
-        return {}
-    request = json.dumps({"elf": str(elf.resolve()), "table": table, "addresses": sorted(addresses)})
-    result = sandbox.run([sys.executable, "-I", str(READER), request], elf.resolve().parent, LIMITS, box, read=(READER,))
-    if result.status != 0 or result.cut:
-        return {}
+def ask(tree, wanted, box):
+    """What elfread says of ELF files in a tree: a dict for each that it could read. wanted are addresses by path, the kernel's first.
+
+    It has one process for all of them: where one ELF file keeps it from its work, those behind it are not told either."""
+    requests = [{"elf": str((tree / elf).resolve()), "table": LEAST if elf == KERNEL else 0, "addresses": sorted(addresses)}
+                for elf, addresses in wanted.items()]
+    places = {Path(request["elf"]).parent for request in requests}
+    result = sandbox.run([sys.executable, "-I", str(READER), json.dumps(requests)], tree, LIMITS, box, read=(READER, *places))
+    return dict(zip(wanted, map(answer, result.output.splitlines())))
+
+
+def answer(line):
+    """What a line of elfread's says, a dict; empty if it is nonsense."""
     try:
-        answer = json.loads(result.output)
+        said = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return said if isinstance(said, dict) else {}
 
 
 def clean(text):

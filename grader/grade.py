@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from . import CouldNotGrade, build, facts, kitonly, machine, sandbox, score, tree
@@ -55,30 +56,28 @@ def grade_build(built, build_hidden, lab, work, jobs, say, box=sandbox.OPEN, sto
         if partly:
             partly(score.provisional(score.grade(lab, built, runs, known), lab))
 
-    transcripts = run_lab(lab, built, work, jobs, say, guest, stop=stop, seen=seen) if built.ok else ()
-    grade = score.grade(lab, built, transcripts, facts.gather(built, transcripts, box))
-    if not (lab.hidden and grade.score):
-        return grade
-    disk = build_hidden()
+    def run(part, disk, wanted, seen=ignore, prefix="", traps=False):
+        boot = machine.Machine(disk.kernel, disk.image, user=disk.tree / "user", traps=traps, **guest)
+        there = [program for program in wanted if program.split()[0] in disk.programs]
+        return run_all(boot, disk, there, part, work, jobs, say, prefix, stop, seen)
 
-    def run(part, prefix, traps, read):
-        return run_lab(part, disk, work, jobs, say, {**guest, "traps": traps}, prefix, stop, read=read)
+    if not built.ok:
+        return score.grade(lab, built, (), facts.gather(built, (), box))
+    if lab.hidden:
+        return kitonly.load("strict").grade(lab, built, build_hidden, box, run, seen, partly or ignore)
+    return facts.grade(lab, built, everything(lab, partial(run, lab, built), seen), box)
 
-    return kitonly.load("strict").confirm(grade, lab, disk, box, run, partly or ignore)
 
+def everything(lab, run, seen=ignore, wanted=None, runs=()):
+    """The Transcripts of all that a lab wants to be run, runs among them, which are there; run(programs, seen) gives more.
 
-def run_lab(lab, built, work, jobs, say, guest, prefix="", stop=None, seen=ignore, read=lambda run: run):
-    """Run all that a lab wants of a build, on Machines with what guest says; return what read() makes of the Transcripts.
-
-    seen(transcripts) is called with what there is so far, after each run."""
-    transcripts = ()
-    boot = machine.Machine(built.kernel, built.image, user=built.tree / "user", **guest)
-    wanted = lab.programs
-    while wanted := [program for program in wanted if program.split()[0] in built.programs]:
-        more = run_all(boot, built, wanted, lab, work, jobs, say, prefix, stop, lambda more: seen(transcripts + more))
-        transcripts += tuple(map(read, more))
-        wanted = lab.followups(transcripts)
-    return transcripts
+    wanted is what comes first, if that is not what the lab says. seen(transcripts) is called with what there is, after each run."""
+    wanted = lab.programs if wanted is None else wanted
+    while wanted:
+        before = runs
+        runs += run(wanted, lambda more: seen(before + more))
+        wanted = lab.followups(runs)
+    return runs
 
 
 def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS):

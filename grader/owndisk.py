@@ -10,6 +10,7 @@ from .build import COMPILERS, Build, first_error, root_directory
 
 HOME = Path(__file__).resolve().parent / "owndisk"
 OFFICIAL = HOME.parent / "official"
+REPLACED = ("wmaptest", "lazytest")                # programs that have a library of ours on it, and a submission's on its own disk
 WORD = 64                                           # bits
 
 

@@ -382,9 +382,11 @@ def confirmed(grade, found):
 
 
 def lesser(task, strict):
-    """A task's grade, or its grade in strict grading if that is less."""
-    if strict.score >= task.score:
+    """The lesser of a task's grade and its grade in strict grading, which rests on more where both come to the same."""
+    if strict.score > task.score:
         return task
+    if strict.score == task.score:
+        return strict
     parts = tuple(part if part.passed else replace(part, why=f"{STRICTLY}: {part.why}") for part in strict.parts)
     return replace(strict, why=f"{STRICTLY}: {strict.why}", parts=parts)
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import facts, hidden, machine, oracle, rebuild, sandbox, score, seal
+from . import facts, hidden, machine, oracle, owndisk, rebuild, sandbox, score, seal
+from .explain import Facts
+from .grade import everything
 from .seal import stripped
 
-__all__ = ["confirm", "strict_disk", "stripped", "watched"]
+__all__ = ["grade", "strict_disk", "stripped", "watched"]
 PREFIX = "strict-"              # what the names of strict runs' transcripts begin with
 
 
@@ -22,20 +24,47 @@ def watched(built):
     return partial(oracle.run, built)
 
 
-def confirm(grade, lab, disk, box, run, partly):
-    """A Grade with what of it is seen again on a strict_disk, and what the hidden tests of a Lab show.
+def grade(lab, built, build_disk, box, run, seen, partly):
+    """The Grade of a Build by a strict Lab: what its own disk shows, as far as the strict_disk shows it too, and the hidden tests.
 
-    run(part, prefix, traps, read) runs a part of a lab on that disk, and gives what read() makes of each Transcript;
-    partly(grade) is called with what is known before the hidden tests. Raises CouldNotGrade."""
+    build_disk() gives the strict_disk; run(part, disk, programs, seen, prefix, traps) the Transcripts of programs by a part of
+    a lab; seen(transcripts) is called with those of the own disk, partly(grade) with what is known before the hidden tests.
+    Raises CouldNotGrade."""
+    here = partial(run, lab, built)
+    own = here([program.name for program in lab.tests if program.name in lab.programs], seen)
+    if not score.grade(lab, built, own, Facts()).score:
+        own = everything(lab, here, seen, lab.followups(own), own)
+        if not (found := facts.grade(lab, built, own, box)).score:
+            return found
+    disk = build_disk()
     book = seal.book(disk)
 
-    def strictly(rubric, scored):
-        part = replace(rubric, hidden=None, asked=tuple(task.number for task in scored.tasks if task.score))
-        transcripts = run(part, PREFIX, bool(part.rungs), lambda one: seal.read(one, part, book))
-        for one in transcripts:
-            machine.save(one, Path(one.path))
-        return score.grade(part, disk, transcripts, facts.gather(disk, transcripts, box))
+    def strictly(part):
+        runs = everything(part, lambda programs, seen: sealed(run(part, disk, programs, seen, PREFIX, bool(part.rungs)), part, book))
+        return runs, facts.grade(part, disk, runs, box)
 
-    grade = score.confirmed(grade, strictly(lab, grade))
-    partly(score.provisional(grade, lab))
-    return score.with_hidden(grade, lab, strictly(lab.hidden, grade)) if grade.score else grade
+    again, found = strictly(replace(lab, hidden=None))
+    found = score.confirmed(on_own_disk(lab, built, own, again, here, box), found)
+    partly(score.provisional(found, lab))
+    asked = tuple(task.number for task in found.tasks if task.score)
+    return score.with_hidden(found, lab, strictly(replace(lab.hidden, asked=asked))[1]) if asked else found
+
+
+def on_own_disk(lab, built, own, again, run, box):
+    """The Grade that a Build's own disk shows: own are the Transcripts there, again those of the strict_disk.
+
+    What a section does by itself need not be seen twice: the strict_disk has the same kernel's sources, and the same program.
+    It is where the grader has a library of its own that the program is linked with."""
+    wanted = [program for program in lab.followups(own) if program.split()[0] not in owndisk.REPLACED]
+    shared = tuple(one for one in again if one.program in wanted)
+    whole = everything(lab, run, wanted=lab.followups(own + shared), runs=own + shared)
+    found = facts.grade(lab, built, whole, box, [one for one in whole if one not in shared])
+    return replace(found, runs=tuple(run for run, one in zip(found.runs, whole) if one not in shared))
+
+
+def sealed(transcripts, lab, book):
+    """What a strict_disk's Transcripts hold for a Lab: their seals are read, and taken out of the files too."""
+    transcripts = tuple(seal.read(one, lab, book) for one in transcripts)
+    for one in transcripts:
+        machine.save(one, Path(one.path))
+    return transcripts
