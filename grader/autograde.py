@@ -5,11 +5,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, archive, lab, parcel, publish, results, sandbox
+from . import CouldNotGrade, archive, lab, parcel, publish, results, sandbox, tracks
 from .grade import grade_tree
 from .report import autolab, gradescope, naming
 
 KIT = Path(__file__).resolve().parent.parent
+HANDOUT = KIT / "handout"               # what students got says which track is graded
 APART = sandbox.Box(apart=True)         # in a container without namespaces, root has other users to offer
 
 
@@ -23,7 +24,7 @@ def add_arguments(parser):
 
 def main(options):
     """`autograde`: grade, report; returns 0 if a report was left, whatever it says. Raises CouldNotGrade where none can be."""
-    rubric = lab.load(strict=options.strict)
+    rubric = lab.load(strict=options.strict, track=tracks.of_tree(HANDOUT))
     if options.system == "autolab":
         result = graded(options.submission, rubric, lambda result: None)
         print(feedback(result))
@@ -51,7 +52,7 @@ def graded(path, rubric, partly):
             place.chmod(0o711)                  # who builds passes through it
             box = chosen_box(place, bool(rubric.hidden))
             packed = parcel.pack(path)
-            handed_in = archive.open_submission(parcel.lay(packed, place / "in"), place / "handed-in", KIT / "handout", box, packed.folder)
+            handed_in = archive.open_submission(parcel.lay(packed, place / "in"), place / "handed-in", HANDOUT, box, packed.folder)
             (place / "work").mkdir()
             grade = grade_tree(handed_in.path, rubric, place / "work", box=box,
                                partly=lambda grade: partly(results.of(replace(grade, submission=name))))

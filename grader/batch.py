@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, names, parcel, publish, results, worker
+from . import CouldNotGrade, names, parcel, publish, results, tracks, worker
 from .progress import UNCHANGED, Plain, Tally, Terminal
 from .report import json as report_json
 from .report.text import clean
@@ -29,6 +29,7 @@ class Order:
     strict: bool = True
     confined: bool = True
     deadline: str | None = None         # ISO 8601 with zone; "" for none; None: as it was
+    track: str = tracks.CORE            # of the lab
     known: tuple[Path, ...] = ()        # more results folders, whose results need not be made again
 
 
@@ -77,7 +78,7 @@ def settle(order):
     """Write down what a results folder is made from."""
     was = results.read_settings(order.out).deadline if (order.out / results.SETTINGS).exists() else ""
     results.write_settings(order.out, results.Settings(str(order.submissions.resolve()), order.strict,
-                                                       was if order.deadline is None else order.deadline))
+                                                       was if order.deadline is None else order.deadline, order.track))
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ class Batch:
         task = replace(task, digest=packed.digest)
         if any(self.stands(folder / task.entry.id, task) for folder in (self.order.out, *self.order.known)):
             return self.show.done(UNCHANGED, "")
-        job = worker.Job(task.entry.id, packed, worker.version(), self.order.strict, self.order.confined)
+        version = worker.version(self.order.track)
+        job = worker.Job(task.entry.id, packed, version, self.order.strict, self.order.confined, self.order.track)
         self.running[self.pool.submit(self.work, job)] = task
 
     def stands(self, folder, task):
@@ -143,7 +145,7 @@ class Batch:
 
     def inputs(self, task):
         """What the result of a Task rests on."""
-        return task.digest, worker.kit(), worker.rules(), self.order.strict
+        return task.digest, worker.kit(self.order.track), worker.rules(), self.order.strict
 
     def finish(self, task, future):
         """Take what came of a Task."""

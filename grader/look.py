@@ -28,14 +28,15 @@ def diff(out, id):
 def shell(out, id):
     """Open a shell in the sandbox, in a copy of a submission's tree as it is graded; what is done there is lost at its end."""
     path = handed_in(out, found(out, id))
+    track = results.read_settings(out).track
     with worker.scratch() as place:
         box = worker.confined(f"{place}.box")
         try:
             packed = parcel.pack(path)
-            submission = archive.open_submission(parcel.lay(packed, place / "in"), place / "handed-in", worker.HANDOUT, box, packed.folder)
+            submission = archive.open_submission(parcel.lay(packed, place / "in"), place / "handed-in", worker.start(track), box, packed.folder)
         except (archive.Refused, parcel.Unfit) as error:
             raise CouldNotGrade(f"there is no tree to look at: {error}") from None
-        ready = tree.prepare(submission.path, place / "ready", lab.load().protected, OFFICIAL)
+        ready = tree.prepare(submission.path, place / "ready", lab.load(track=track).protected, OFFICIAL)
         print(f"{id}: a copy of the tree, with the official files over it, in the sandbox. make qemu boots it; exit leaves.")
         subprocess.run(sandbox.wrap(["sh", "-c", ENTER, "sh", ready.path.resolve()], box, (ready.path,)), env=sandbox.environment())
 
@@ -50,7 +51,7 @@ def handed_in(out, result):
 
 def found(out, id):
     """The Result of an id. Raises CouldNotGrade where there is none."""
-    all_of_them = {result.id: result for result in results.read(out, lab.load())}
+    all_of_them = {result.id: result for result in results.read(out, lab.load(track=results.read_settings(out).track))}
     if id not in all_of_them:
         alike = ", ".join(known for known in all_of_them if id.lower() in known.lower())
         raise CouldNotGrade(f"{out} has no result for {id!r}" + (f"; there is {alike}" if alike else ""))

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import CouldNotGrade, batch, flake, gradebooks, lab, look, pool, publish, regrade, results
+from . import CouldNotGrade, batch, flake, gradebooks, lab, look, pool, publish, regrade, results, tracks
 from .lock import sole_user
 
 OUT = Path("results")           # the results folder, if nothing else is said
@@ -20,6 +20,7 @@ def add_commands(add):
         ("diff", look_command(look.diff), "show how one submission differs from the handout"),
         ("shell", look_command(look.shell), "open a shell in the sandbox, in the tree of one submission"))}
     commands["batch"].add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="the directory in which they lie")
+    commands["batch"].add_argument("--track", metavar="NAME", help="which of the lab's tracks they are of (default: as it was, or core)")
     commands["batch"].add_argument("--no-strict", dest="strict", action="store_false", help="leave the hidden tests out")
     commands["batch"].add_argument("--deadline", type=deadline, metavar="TIME",
                                    help="count late days from it: 2026-11-21T23:59+01:00; none: forget an earlier one")
@@ -53,10 +54,11 @@ def deadline(word):
 def batch_command(options):
     """`batch`: 0 if there is a result for each."""
     gradebooks.check(options.gradebook, options.column)
-    order = batch.Order(options.submissions, options.out, options.strict, options.confined, options.deadline)
+    track = options.track or (results.read_settings(options.out).track if (options.out / results.SETTINGS).exists() else tracks.CORE)
+    order = batch.Order(options.submissions, options.out, options.strict, options.confined, options.deadline, track)
     status = carry_out(order, options, batch.run)
     if options.gradebook:
-        found = results.read(options.out, lab.load(strict=options.strict))
+        found = results.read(options.out, lab.load(strict=options.strict, track=track))
         gradebooks.fill(options.gradebook, options.column, found, options.out)
     return status
 
@@ -64,13 +66,13 @@ def batch_command(options):
 def regrade_command(options):
     """`regrade`: 0 if there is a new result for each."""
     was = results.read_settings(options.out)
-    order = batch.Order(Path(was.submissions), options.out, was.strict, options.confined)
+    order = batch.Order(Path(was.submissions), options.out, was.strict, options.confined, track=was.track)
     return carry_out(order, options, lambda *words: regrade.run(*words, options.keep))
 
 
 def carry_out(order, options, run):
     """Run an Order in the pool that the options ask for, and say what came of it; return the exit status."""
-    rubric = lab.load(strict=order.strict)
+    rubric = lab.load(strict=order.strict, track=order.track)
     try:
         with sole_user(order.out, ".lock"), pool.chosen(options.scheduler, options.jobs, order.confined) as workers:
             found = run(order, rubric, workers)

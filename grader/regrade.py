@@ -17,7 +17,7 @@ def run(order, rubric, pool, keep, work=worker.grade):
     aside = order.out / PLACE
     old = {result.id: result for result in results.read(order.out, rubric)}
     batch.run(replace(order, out=aside, known=(order.out,)), rubric, pool, work)
-    new = {result.id: result for result in results.read(aside, rubric) if by_this_kit(result)}
+    new = {result.id: result for result in results.read(aside, rubric) if by_this_kit(result, order.track)}
     lines = [line for id in sorted(new) for line in change(old.get(id), new[id])]
     print("\n".join(lines or ["No score changes."]))
     if not keep:
@@ -28,10 +28,10 @@ def run(order, rubric, pool, keep, work=worker.grade):
     return publish.everything(order.out, rubric)
 
 
-def by_this_kit(result):
-    """Whether a Result was made by the kit as it is now, and not by one that was tried before."""
+def by_this_kit(result, track):
+    """Whether a Result was made by the kit as it is now, for a track, and not by one that was tried before."""
     record = results.read_record(result.folder)
-    return (record.kit, record.lab) == (worker.kit(), worker.rules())
+    return (record.kit, record.lab) == (worker.kit(track), worker.rules())
 
 
 def change(old, new):

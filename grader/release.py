@@ -13,7 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from . import CouldNotGrade, __version__, handout, lab, sandbox, tree
+from . import CouldNotGrade, __version__, handout, lab, sandbox, tracks, tree
 from .handout import KIT, File
 
 OUT = Path("dist")              # if nothing else is said
@@ -28,13 +28,13 @@ CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = tru
 
 # What goes where: files by path.
 
-def student_files(kit=KIT):
-    """What students get: the handout, and the grader without what is strict, hidden, or for the kit alone."""
+def student_files(track=tracks.CORE, kit=KIT):
+    """What students of a track get: its handout, and the grader without what is strict, hidden, or for the kit alone."""
     grader = {f"grader/{path}": read(kit / "grader" / path)
               for path in (*student_modules(kit / "grader"), "setup.sh", "labs/mmap.toml")}
-    official = {f"grader/official/{path}": file for path, file in handout.official_files(kit).items()
-                if not path.startswith("include/")}
-    return {**handout.stage_files(0, kit), **grader, **official, "grader/.gitignore": File(b"__pycache__/\n"),
+    mine = lab.load(track=track).protected
+    official = {f"grader/official/{path}": file for path, file in handout.official_files(kit).items() if tracks.fits(path, mine)}
+    return {**handout.stage_files(0, track, kit), **grader, **official, "grader/.gitignore": File(b"__pycache__/\n"),
             "docs/LICENSE": read(kit / "LICENSE")}
 
 
@@ -62,21 +62,23 @@ def named(grader, path):
             yield node.value
 
 
-def staff_files(kit=KIT):
-    """What Gradescope and Autolab get, below kit/: the grader with the hidden tests, but not the kit's own tests, and the handout."""
-    paths = [path for top in ("grader", "handout") for path in (f"{top}/{name}" for name in handout.walk(kit / top))
-             if not path.startswith("grader/tests/") and "__pycache__/" not in path and not tree.is_product(path.partition("/")[2])]
-    return {f"kit/{path}": read(kit / path) for path in (*paths, "LICENSE")}
+def staff_files(track=tracks.CORE, kit=KIT):
+    """What Gradescope and Autolab get, below kit/: the grader with the hidden tests, but not the kit's own tests, and the handout of
+    a track, which says what is graded."""
+    paths = [path for path in handout.walk(kit / "grader")
+             if not path.startswith("tests/") and "__pycache__/" not in path and not tree.is_product(path)]
+    return {**{f"kit/grader/{path}": read(kit / "grader" / path) for path in paths}, "kit/LICENSE": read(kit / "LICENSE"),
+            **{f"kit/handout/{path}": file for path, file in handout.stage_files(0, track, kit).items()}}
 
 
-def template_files(kit=KIT):
+def template_files(track=tracks.CORE, kit=KIT):
     """What the repository of a GitHub Classroom assignment starts from."""
-    return {**student_files(kit), ".github/workflows/classroom.yml": read(TEMPLATES / "classroom.yml")}
+    return {**student_files(track, kit), ".github/workflows/classroom.yml": read(TEMPLATES / "classroom.yml")}
 
 
-def gradescope_files(kit=KIT):
+def gradescope_files(track=tracks.CORE, kit=KIT):
     """What Gradescope's zip holds."""
-    return {**staff_files(kit), **{name: File(read(TEMPLATES / name).content, True) for name in ("setup.sh", "run_autograder")}}
+    return {**staff_files(track, kit), **{name: File(read(TEMPLATES / name).content, True) for name in ("setup.sh", "run_autograder")}}
 
 
 def read(path):
@@ -112,9 +114,8 @@ def zipped(files):
     return packed.getvalue()
 
 
-def repository(files, place):
+def repository(files, message, place):
     """Make the directory place (a Path) a bare git repository with one commit of files by path, in one pack."""
-    name, version = lab.load().name, lab.load().version
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch, "made")
         for path, file in files.items():
@@ -125,7 +126,7 @@ def repository(files, place):
         git(scratch, "init", "-q", "--bare", "--template=", f"--initial-branch={BRANCH}", made)
         there = (f"--git-dir={made}", f"--work-tree={scratch}/tree", "-c", "core.autocrlf=false")
         git(scratch, *there, "add", "--all", "--force")
-        git(scratch, *there, "commit", "-q", "--no-gpg-sign", "-m", f"The {name} lab, version {version}")
+        git(scratch, *there, "commit", "-q", "--no-gpg-sign", "-m", message)
         git(scratch, *there, "-c", "pack.threads=1", "repack", "-q", "-a", "-d", "-F")
         git(scratch, *there, "pack-refs", "--all")
         for part in ("HEAD", "packed-refs", *(f"objects/pack/{pack.name}" for pack in made.glob("objects/pack/pack-*.[ip]*"))):
@@ -150,28 +151,28 @@ def git(place, *words):
 
 # The directory.
 
-def build(out, kit=KIT):
-    """Write a release into the directory out (a Path), which must not be there yet. Raises CouldNotGrade."""
-    rubric = lab.load(strict=True)
+def build(out, track=tracks.CORE, kit=KIT):
+    """Write a release of a track into the directory out (a Path), which must not be there yet. Raises CouldNotGrade, LabError."""
+    rubric = lab.load(strict=True, track=track)
     name = f"{rubric.name}-{rubric.version}"
     (out / f"{name}-autolab").mkdir(parents=True)
     (out / "VERSION").write_text(f"kit {__version__}\n{rubric.name} lab {rubric.version}\n")
-    (out / f"{name}-handout.tar.gz").write_bytes(gzip.compress(tar(student_files(kit), f"{rubric.name}-lab/"), mtime=0))
-    repository(template_files(kit), out.resolve() / f"{name}-template.git")
-    (out / f"{name}-gradescope.zip").write_bytes(zipped(gradescope_files(kit)))
-    (out / f"{name}-autolab/autograde.tar").write_bytes(tar(staff_files(kit)))
+    (out / f"{name}-handout.tar.gz").write_bytes(gzip.compress(tar(student_files(track, kit), f"{rubric.name}-lab/"), mtime=0))
+    repository(template_files(track, kit), f"The {rubric.name} lab, version {rubric.version}", out.resolve() / f"{name}-template.git")
+    (out / f"{name}-gradescope.zip").write_bytes(zipped(gradescope_files(track, kit)))
+    (out / f"{name}-autolab/autograde.tar").write_bytes(tar(staff_files(track, kit)))
     (out / f"{name}-autolab/autograde-Makefile").write_bytes(read(TEMPLATES / "autograde-Makefile").content)
     sums = [f"{hashlib.sha256((out / path).read_bytes()).hexdigest()}  {path}\n" for path in handout.walk(out)]
     (out / SUMS).write_text("".join(sums))
 
 
-def replace(out):
-    """Put a release in the place of an earlier one at out (a Path), whole or not at all. Raises CouldNotGrade."""
+def replace(out, track=tracks.CORE):
+    """Put a release of a track in the place of an earlier one at out (a Path), whole or not at all. Raises CouldNotGrade, LabError."""
     if out.exists() and not (out / SUMS).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise CouldNotGrade(f"{out} holds something else than a release: name another directory")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        build(Path(scratch, "new"))
+        build(Path(scratch, "new"), track)
         if out.exists():
             out.rename(Path(scratch, "old"))
         Path(scratch, "new").rename(out)
@@ -181,6 +182,7 @@ def replace(out):
 
 def add_arguments(parser):
     """Tell an argparse parser the options of this command."""
+    parser.add_argument("--track", default=tracks.CORE, metavar="NAME", help=f"of the lab (default: {tracks.CORE})")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"where to write it (default: {OUT})")
 
 
@@ -190,7 +192,7 @@ def main(options):
     if old:
         raise CouldNotGrade(f"{old[0]} is not what solution/ has: run make handout first")
     try:
-        replace(options.out.resolve())
+        replace(options.out.resolve(), options.track)
     except OSError as error:
         raise CouldNotGrade(f"can't write {options.out}: {error}") from error
     print((options.out / SUMS).read_text(), end="")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from . import CouldNotGrade, score
+from . import CouldNotGrade, score, tracks
 from .report import json as report_json
 
 SCHEMA = 1
@@ -55,6 +55,7 @@ class Settings:
     submissions: str                # the directory
     strict: bool = True
     deadline: str = ""              # ISO 8601 with zone; "" for none
+    track: str = tracks.CORE        # of the lab
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def read_settings(out):
     """The Settings of a results folder. Raises CouldNotGrade where it is none."""
     try:
         data = json.loads((out / SETTINGS).read_text())
-        return Settings(**{f.name: data[f.name] for f in fields(Settings)})
+        return Settings(**{f.name: data[f.name] for f in fields(Settings) if f.name in data})
     except FileNotFoundError:
         raise CouldNotGrade(f"{out} is no folder of results: it has no {SETTINGS}. make batch SUBMISSIONS=dir OUT={out} makes it") from None
     except (ValueError, TypeError, KeyError):

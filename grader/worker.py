@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, archive, cache, lab, sandbox, tree
+from . import CouldNotGrade, archive, cache, kitonly, lab, sandbox, tracks, tree
 from .grade import OFFICIAL, grade_tree
 from .parcel import Parcel, lay
 from .report import json as report_json
@@ -35,6 +35,7 @@ class Job:
     version: str                # as version() says where the batch runs
     strict: bool                # with hidden tests
     confined: bool              # in the sandbox
+    track: str = tracks.CORE    # of the lab
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def grade(job, tell=lambda line: None):
 def answer(job, tell):
     """The Answer to a Job."""
     try:
-        if job.version != version():
+        if job.version != version(job.track):
             return Answer(FAILED, f"{socket.gethostname()} has another version of the kit than this batch began with: bring "
                                   "both to the same, and start workers and batch anew")
         with scratch() as place:
@@ -74,19 +75,19 @@ def grade_in(job, place, tell):
     path = lay(job.parcel, place / "in")
     box = confined(str(place) + ".box") if job.confined else sandbox.OPEN
     try:
-        handed_in = archive.open_submission(path, place / "handed-in", HANDOUT, box, job.parcel.folder)
+        handed_in = archive.open_submission(path, place / "handed-in", start(job.track), box, job.parcel.folder)
     except archive.Refused as error:
         return Answer(NOT_GRADED, f"refused: {error}")
     tell("unpacked")
     work = place / "work"
     work.mkdir()
-    graded = grade_tree(handed_in.path, lab.load(strict=job.strict), work, jobs=1, say=tell, box=box)
+    graded = grade_tree(handed_in.path, lab.load(strict=job.strict, track=job.track), work, jobs=1, say=tell, box=box)
     tell("graded")
     graded = replace(graded, submission=job.id,
                      runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
     received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()
     return Answer(graded.outcome, graded.why, handed_in.notes + graded.notes, received, report_json.render(graded),
-                  texts(work) | changes(handed_in.path, place))
+                  texts(work) | changes(handed_in.path, start(job.track), place))
 
 
 def texts(work):
@@ -95,9 +96,9 @@ def texts(work):
     return {name: path.read_text(errors="replace") for name, path in found.items()}
 
 
-def changes(submission, place):
+def changes(submission, handout, place):
     """The file diff.patch: how a submission differs from the handout."""
-    mine, given = tree.read(submission), tree.read(HANDOUT)
+    mine, given = tree.read(submission), tree.read(handout)
     for name, content in mine.items():
         if content != given.get(name):
             put(place / "diff/submission" / name, content)
@@ -148,6 +149,19 @@ def scratch():
 
 
 @functools.cache
+def start(track):
+    """The tree that students of a track start from: the kit's handout, or one that is made. Raises CouldNotGrade, LabError."""
+    if tracks.of_tree(HANDOUT) == track:
+        return HANDOUT
+    place = home() / "starts" / track
+    place.parent.mkdir(exist_ok=True)
+    with open(place.parent / f"{track}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kitonly.load("handout").write_stage(0, track, place)
+    return place
+
+
+@functools.cache
 def confined(place):
     """The Box of a worker whose own directory is place (a str). The first worker of a version of the kit fills the cache."""
     with open(home() / "ccache.version", "a+") as filled:
@@ -171,22 +185,22 @@ def clear(place):
 
 # Versions.
 
-def version():
+def version(track=tracks.CORE):
     """What must be the same wherever a batch is graded."""
-    return kit() + rules()
+    return kit(track) + rules()
 
 
 @functools.cache
-def kit():
-    """The SHA-256 of the grader: its code and the handout."""
-    return digest([path for path in files(HERE) if path.relative_to(HERE).parts[0] not in ("tests", "labs", "official")]
-                  + files(HANDOUT))
+def kit(track=tracks.CORE):
+    """The SHA-256 of the grader: its code and the handout of a track."""
+    code = [path for path in files(HERE) if path.relative_to(HERE).parts[0] not in ("tests", "labs", "official")]
+    return digest({HERE: code, start(track): files(start(track))})
 
 
 @functools.cache
 def rules():
     """The SHA-256 of the lab files, the hidden tests and the official files."""
-    return digest(files(HERE / "labs") + files(OFFICIAL))
+    return digest({HERE: files(HERE / "labs") + files(OFFICIAL)})
 
 
 def files(top):
@@ -196,9 +210,10 @@ def files(top):
 
 
 def digest(paths):
-    """The SHA-256 of some files of the kit: their names and contents."""
+    """The SHA-256 of some files: their names below a directory, and their contents; paths is a dict of lists by directory."""
     total = hashlib.sha256()
-    for path in sorted(paths):
-        content = path.read_bytes()
-        total.update(f"{path.relative_to(HERE.parent)}\0{len(content)}\0".encode() + content)
+    for top, below in paths.items():
+        for path in sorted(below):
+            content = path.read_bytes()
+            total.update(f"{path.relative_to(top)}\0{len(content)}\0".encode() + content)
     return total.hexdigest()

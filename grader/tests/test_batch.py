@@ -131,7 +131,7 @@ def test_only_what_changed_is_graded_again(desk, monkeypatch):
     monkeypatch.setattr(worker, "rules", lambda: "other points")
     desk.run()
     assert desk.graded() == ["ann", "bob", "cyd", "dan"]
-    monkeypatch.setattr(worker, "kit", lambda: "another grader")
+    monkeypatch.setattr(worker, "kit", lambda *track: "another grader")
     desk.run()
     assert desk.graded() == ["ann", "bob", "cyd", "dan"]
     desk.run(strict=False)

@@ -61,7 +61,7 @@ def test_workers_refuse_a_kit_of_another_version(cluster, monkeypatch):
     address, _, place = cluster
     desk = Desk(place / "refused", place / "calls")
     desk.hand_in("ann")
-    monkeypatch.setattr(worker, "version", lambda: "another")
+    monkeypatch.setattr(worker, "version", lambda *track: "another")
     result = run(desk, address, worker.grade)["ann"]
     assert (result.outcome, result.score) == (FAILED, None) and "has another version of the kit" in result.why
 

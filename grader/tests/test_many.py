@@ -94,7 +94,7 @@ def desk(tmp_path, monkeypatch):
     desk.hand_in("ann", "bob", "cyd")
     desk.run()
     desk.graded()
-    monkeypatch.setattr(worker, "kit", lambda: "the next version")
+    monkeypatch.setattr(worker, "kit", lambda *track: "the next version")
     (tmp_path / "bob-STAGE").write_text("5")
     return desk
 
@@ -121,7 +121,7 @@ def test_a_regrade_shows_what_would_change_and_keeps_it_only_if_told(desk, capsy
 
 def test_a_regrade_for_a_kit_that_was_tried_before_does_not_count(desk, monkeypatch, capsys):
     again(desk, False)
-    monkeypatch.setattr(worker, "kit", lambda: "the version after the next")
+    monkeypatch.setattr(worker, "kit", lambda *track: "the version after the next")
     (desk.out.parent / "bob-STAGE").unlink()
     desk.graded()
     capsys.readouterr()

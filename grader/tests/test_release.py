@@ -13,6 +13,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_the_manifest_is_what_sha256sum_reads(dist):
 
 
 def test_only_a_release_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(release, "build", lambda out: (out.mkdir(), (out / release.SUMS).write_text("new")))
+    monkeypatch.setattr(release, "build", lambda out, track: (out.mkdir(), (out / release.SUMS).write_text("new")))
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CouldNotGrade, match="holds something else than a release"):
         release.replace(tmp_path)
@@ -125,7 +126,7 @@ def test_nothing_hidden_is_in_what_students_get():
     files = release.template_files()
     secrets = [path for path in hidden.HOME.iterdir() if path.is_file()]
     names = {path.name for path in secrets} - {"mmap.toml"} | {path.stem for path in hidden.HOME.glob("hidden*.c")}
-    names |= {f'"{section.title}"' for section in lab.load(strict=True).hidden.sections}
+    names |= {f'"{section.title}"' for section in lab.read_file(hidden.HOME / "mmap.toml").sections}
     assert len(names) > 40
     text = {path: file.content.decode() for path, file in files.items()}
     assert [(path, name) for path, content in text.items() for name in names if name in content or Path(path).name == name] == []
@@ -170,6 +171,31 @@ def test_the_unpacked_handout_sets_up_and_with_all_tasks_done_gets_all_points(bu
     assert said.returncode == 0, said
     assert "setup: nothing is missing" in said.stdout and "Total: 100 of 100 points" in said.stdout
     assert json.loads((bundle / "build/grade/report.json").read_text())["kit_version"] == release.__version__
+
+
+def test_a_release_of_another_track_is_graded_as_that_track(tmp_path):
+    for path, file in release.template_files("linux").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(file.content)
+    names = set(handout.walk(tmp_path / "grader/official"))
+    assert {"user/anontest.c", "user/extlib.h", "user/mmaptest.c"} <= names and not {"user/cowtest.c", "include/user/user.h"} & names
+    lay(handout.stage_files(2, "linux"), tmp_path)
+    said = call("make", "grade", cwd=tmp_path)
+    assert said.returncode and "Total: 25 of 60 points, 2 of 4 tasks passed" in said.stdout, said
+    said = call("make", "grade", "TASK=5", cwd=tmp_path)
+    assert said.returncode and "mmap-linux has no task 5: tasks are 9, 10, 11, 14" in said.stderr
+
+
+@pytest.mark.parametrize("track, task", [("x86", "12"), ("core", "1")])
+def test_an_autograder_grades_the_track_that_it_was_made_for_whatever_a_submission_says(tmp_path, monkeypatch, track, task):
+    kit = {path: file for path, file in release.staff_files(track).items() if path.startswith("kit/handout/")}
+    lay({path.removeprefix("kit/"): file for path, file in kit.items()}, tmp_path)
+    monkeypatch.setattr(autograde, "HANDOUT", tmp_path / "handout")
+    seen = []
+    monkeypatch.setattr(autograde, "graded", lambda path, rubric, partly: seen.append(rubric) or autograde.unknown(path, rubric, "enough"))
+    submission = lay(handout.stage_files(0, "linux"), tmp_path / "submission")
+    assert autograde.main(Namespace(system="autolab", submission=submission, strict=False)) == 0
+    assert seen[0].track == track and str(seen[0].tasks[0].number) == task
 
 
 # GitHub Classroom.

@@ -12,6 +12,8 @@
 #define SIZE     (NPAGE * PGSIZE)
 #define MINE     (SIZE / NPROCESS)    // bytes of a file that a process has
 
+#define EMPTIED  "stress.cut"         // a file that any process may make empty
+
 static char *names[NFILES] = { "stress0", "stress1", "stress2" };
 static uchar mine[NFILES][MINE];      // what this process's bytes must be
 static int me;
@@ -128,14 +130,79 @@ forked(int f)
   must(munmap(p, SIZE) == 0, "munmap");
 }
 
+// What a page holds outlives a time when nothing may be stored there, and is in the file after msync.
+static void
+protects(int f)
+{
+  uchar *p = map(f, MAP_SHARED);
+  uint k = rnd(MINE), off = k * NPROCESS + me;
+  uchar *page = p + off / PGSIZE * PGSIZE;
+
+  p[off] = ++mine[f][k];
+  must(mprotect(page, PGSIZE, rnd(2) ? PROT_READ : PROT_NONE) == 0, "mprotect");
+  must(mprotect(page, PGSIZE, RW) == 0, "mprotect back");
+  must(p[off] == mine[f][k], "a page has lost what it held under mprotect");
+  p[off] = ++mine[f][k];
+  must(msync(p, SIZE) == 0, "msync");
+  p[off] = ++mine[f][k];
+  must(munmap(p, SIZE) == 0, "munmap");
+}
+
+// A process and its child count in memory that they share, turn by turn.
+static void
+counts(int unused)
+{
+  int *p = mmap(0, NPAGE * PGSIZE, RW, ANONS, -1, 0), i = rnd(SIZE / sizeof(int)), status;
+
+  must(p != (int *)-1, "mmap of shared memory");
+  for (int n = 1; n <= 3; n++) {
+    int pid = fork();
+    if (pid == 0) {
+      p[i]++;
+      exit(0);
+    }
+    must(pid > 0 && wait(&status) == pid && status == 0 && p[i] == n, "shared memory has another count");
+  }
+  must(munmap(p, SIZE) == 0, "munmap");
+}
+
+// What byte i of EMPTIED is, unless it is 0: whoever writes to the file or stores to it, does so.
+static uchar
+content(uint i)
+{
+  return i % 251 + 1;
+}
+
+static void
+empties(int unused)
+{
+  static uchar all[SIZE];
+  int fd = open(EMPTIED, O_RDWR | (rnd(3) == 0 ? O_TRUNC : 0));
+
+  must(fd >= 0, "open");
+  uchar *p = mmap(0, SIZE, RW, rnd(3) ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+  must(p != (void *)-1, "mmap");
+  for (uint i = 0; i < SIZE; i++)
+    all[i] = content(i);
+  for (int n = 0; n < 20; n++) {
+    uint i = rnd(SIZE);
+    must(p[i] == 0 || p[i] == content(i), "a byte of a file that is emptied is one that nobody stored");
+    p[i] = content(i);
+  }
+  if (rnd(2))
+    write(fd, all, rnd(SIZE));   // fails where another process empties the file meanwhile
+  close(fd);
+  must(munmap(p, SIZE) == 0, "munmap");
+}
+
 static void
 work(int who, int rounds)
 {
   me = who;
   state = (who + 1) * 0x9E3779B97F4A7C15UL;
   for (int i = 0; i < rounds; i++) {
-    void (*what[])(int) = { shared, transfer, private, forked };
-    what[rnd(4)](rnd(NFILES));
+    void (*what[])(int) = { shared, transfer, private, forked, protects, counts, empties };
+    what[rnd(sizeof(what) / sizeof(what[0]))](rnd(NFILES));
   }
   for (int f = 0; f < NFILES; f++) {   // what the first process expects at the end
     uchar *p = map(f, MAP_SHARED);
@@ -169,6 +236,18 @@ compare(int f)
   close(fd);
 }
 
+static void
+compareemptied(void)
+{
+  static uchar buf[SIZE + 1];
+  int fd = open(EMPTIED, O_RDONLY), n = read(fd, buf, SIZE + 1);
+
+  must(n >= 0 && n <= SIZE, "the file that is emptied is larger than anybody made it");
+  for (int i = 0; i < n; i++)
+    must(buf[i] == 0 || buf[i] == content(i), "the file that is emptied has bytes that nobody stored");
+  close(fd);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -176,6 +255,7 @@ main(int argc, char *argv[])
 
   for (int f = 0; f < NFILES; f++)
     make(f);
+  close(open(EMPTIED, O_CREATE | O_RDWR));
   int pages = freepages(), files = freefiles(names[0]);
   for (int i = 0; i < NPROCESS; i++) {
     int pid = fork();
@@ -187,11 +267,13 @@ main(int argc, char *argv[])
     must(wait(&status) > 0 && status == 0, "a process failed");
   for (int f = 0; f < NFILES; f++)
     compare(f);
+  compareemptied();
   printf("pages %d, then %d; files %d, then %d\n", pages, freepages(), files, freefiles(names[0]));
   must(freepages() == pages, "pages were lost");
   must(freefiles(names[0]) == files, "open files were lost");
   for (int f = 0; f < NFILES; f++)
     unlink(names[f]);
+  unlink(EMPTIED);
   printf("test mmapstress: OK\n");
   exit(0);
 }
