@@ -37,7 +37,8 @@ COUNTED = (("null system call", "null", 1000, 3000), ("fork + exit + wait", "for
            ("munmap of 1,000 pages, dirty", "unmapdirty", 1, 2), ("mprotect of 1,000 pages", "protectmany", 20, 60),
            ("1 MB file write", "write1m", 1, 2), ("pipe round trip", "pipe", 100, 300))
 CORE = handout.CORE             # the stage that is counted beside the whole tree, and what of it is
-CORE_COUNTED = ("fork", "privatefault", "sharedfault", "forkmany", "unmapclean")
+CORE_COUNTED = ("null", "fork", "exec", "lazyfault", "privatefault", "sharedfault", "smallfault", "largefault", "forkmany",
+                "mmap", "unmapclean", "pipe")
 
 
 def add_arguments(parser):
