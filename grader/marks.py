@@ -13,7 +13,7 @@ MASK = (1 << 64) - 1
 LEVELS = {8: 3, 9: 4, 10: 5}            # of page tables, by the mode in satp
 V, R, W, X, U = 1, 2, 4, 8, 16          # bits of a PTE
 PPN = (1 << 44) - 1
-MOST_PAGES = 64                         # of one mark
+MOST_PAGES = 128                        # of one mark
 MOST_STOPS = 200                        # of one run
 
 

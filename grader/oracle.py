@@ -1,10 +1,10 @@
-"""Judges from outside what labs/hidden/oracle.c did: by page tables read while it ran, and the disk as it was at the end."""
+"""Judges from outside what labs/hidden/oracle.c and oracleext.c did: by page tables read while it ran, and the disk as it was at the end."""
 
 import struct
 from dataclasses import dataclass, replace
 
 from . import CouldNotGrade, diskread, machine, sandbox
-from .marks import MASK, R, U, W, Watch, mixed, secret
+from .marks import MASK, R, U, W, X, Watch, mixed, secret
 
 MARK = 0x4000                   # where the program has mark()
 PAGE = 4096
@@ -15,10 +15,13 @@ IDLE = 20.0                     # seconds in which nothing runs: the machine sta
 LIMITS = sandbox.Limits(cpu=10, wall=60, output=1 << 16)
 SHOWN = 3                       # problems of a disk that are told
 
-# As in the program.
+# As in the programs.
 UNTOUCHED, TOUCHED, READSHARED, READPRIVATE, PARTLY, GONE, PARENT, CHILD, OWNER, STRANGER = range(1, 11)
 LAZY, READ, TAKEN, PART, PRIVATE, MANY, ENDED = range(1, 8)
 COPIED, INHERITED, SHARED = range(ENDED + 9, ENDED + 12)
+(ANONFRESH, ANONTOUCHED, ANONPARENT, ANONCHILD, REPLACED, PROTWRITE, PROTREAD, PROTNONE, PROTAGAIN, TOLDPAGES, TOLDANSWER,
+ ADDRESSES, FORKEDPARENT, FORKEDCHILD, APARTPARENT, APARTCHILD, OWNAGAIN) = range(20, 37)
+PLAIN, FAMILY, UNDER, OVER, RIGHTS, TOLD, WHERE, FORKED, SYNCED, TRUTH = range(20, 30)
 WAYS = {"exit": "by exit", "kill": "by kill", "exec": "by exec", "fault": "by a fault"}
 
 
@@ -169,6 +172,110 @@ def shared(traces):
     on_disk(traces, "o.shared", SHARED, 2 * PAGE, stores, "after munmap in two processes")
 
 
+# Pages of tasks 9 to 14.
+
+def holds(page, word, what):
+    """The Page, which a process must have, with a word at its start."""
+    if mapped(page, what).word != word:
+        raise Wrong(f"{what}: physical memory does not have there what was stored")
+    return page
+
+
+def anon(traces):
+    """Anonymous memory is not there before a touch, and zero then."""
+    absent(traces.mark(ANONFRESH), range(4), "before the first touch of anonymous memory")
+    pages = traces.mark(ANONTOUCHED)
+    holds(pages[0], 0, "after a load from page 0 of anonymous memory")
+    holds(pages[2], traces.stored(PLAIN, 2, FIRST), "after a store to page 2 of anonymous memory")
+
+
+def family(traces):
+    """Parent and child have the same pages of MAP_SHARED memory, whoever touched them first."""
+    for n, (parent, child) in enumerate(zip(traces.mark(ANONPARENT), traces.mark(ANONCHILD))):
+        word = traces.stored(FAMILY, n, FIRST)
+        same_page(holds(parent, word, f"MAP_SHARED memory, page {n}, the parent"),
+                  holds(child, word, f"MAP_SHARED memory, page {n}, the child"), f"MAP_SHARED memory: page {n}")
+
+
+def same_page(parent, child, what):
+    """Parent and child must have one physical page."""
+    if parent.address != child.address:
+        raise Wrong(f"{what} is at {parent.address:#x} in the parent, and at {child.address:#x} in the child")
+
+
+def replaced(traces):
+    """What MAP_FIXED replaced is gone from the page table, and on the disk; its neighbours are there."""
+    pages = traces.mark(REPLACED)
+    for n in (0, 3):
+        holds(pages[n], traces.stored(UNDER, n, FIRST), f"beside what MAP_FIXED replaced, page {n}")
+    holds(pages[2], traces.stored(OVER, 2, FIRST), "after a store to what MAP_FIXED put over page 2")
+    if pages[1] is not None and pages[1].word != 0:
+        raise Wrong("page 1, over which MAP_FIXED put anonymous memory, is neither gone nor zero")
+    on_disk(traces, "o.under", UNDER, 4 * PAGE, [(n, FIRST) for n in range(4)], "after MAP_FIXED over two of its pages, and munmap")
+
+
+def rights(traces):
+    """PTEs follow mprotect, and pages keep their content."""
+    words = [traces.stored(RIGHTS, n, FIRST) for n in range(4)]
+    for n, page in enumerate(traces.mark(PROTWRITE)):
+        if not holds(page, words[n], f"after a store to page {n}").bits & W:
+            raise Wrong(f"after a store: the PTE of page {n} has no W")
+    for n in (1, 2):
+        if holds(traces.mark(PROTREAD)[n], words[n], f"after mprotect, page {n}").bits & (W | X):
+            raise Wrong(f"after mprotect with PROT_READ: the PTE of page {n} has W or X")
+    none = traces.mark(PROTNONE)[2]
+    if none is not None and none.bits & U and none.bits & (R | W | X):
+        raise Wrong(f"after mprotect with PROT_NONE: the process may use page 2 (PTE bits {none.bits:#x})")
+    for n, page in enumerate(traces.mark(PROTAGAIN)):
+        if not holds(page, words[n], f"after mprotect back, page {n}").bits & W:
+            raise Wrong(f"after mprotect back, and a store: the PTE of page {n} has no W")
+
+
+def told(traces):
+    """numvp and numpp say how many pages up to the end of the heap there are, and how many of them the page table has."""
+    answer, pages = traces.mark(TOLDANSWER)[0], traces.mark(TOLDPAGES)
+    there = mapped(answer, "the page with what the kernel answered").word - traces.stored(TOLD, 0, 0) & MASK
+    virtual, physical = there >> 32, there & 0xffffffff
+    present = sum(page is not None for page in pages)
+    if (virtual, physical) != (len(pages), present):
+        raise Wrong(f"numvp and numpp told {virtual} and {physical} pages; there are {len(pages)}, and {present} in the page table")
+
+
+def where(traces):
+    """va2pa says where a page is, and getwmapinfo how many there are."""
+    pages = traces.mark(ADDRESSES)
+    for n in (2, 4):
+        told_address = mapped(pages[n], f"after a store to page {n}").word - traces.stored(WHERE, n, FIRST) & MASK
+        if told_address != pages[n].address:
+            raise Wrong(f"va2pa told {told_address:#x} for page {n}, which is at {pages[n].address:#x}")
+    count = mapped(pages[0], "after a store to page 0").word - traces.stored(WHERE, 0, FIRST) & MASK
+    present = sum(page is not None for page in pages)
+    if count != present:
+        raise Wrong(f"getwmapinfo told {count} loaded pages; {present} are in the page table")
+
+
+def forked(traces):
+    """After fork there is one page for both, which neither may write; whoever stores has his own; the last owner copies nothing."""
+    words = [traces.stored(FORKED, n, FIRST) for n in range(3)]
+    before, after = traces.mark(FORKEDPARENT), traces.mark(APARTPARENT)
+    for n, (parent, child) in enumerate(zip(before, traces.mark(FORKEDCHILD))):
+        for page, who in ((parent, "parent"), (child, "child")):
+            if holds(page, words[n], f"after fork, page {n}, the {who}").bits & W:
+                raise Wrong(f"after fork, before a store: the PTE of page {n} has W in the {who}")
+        same_page(parent, child, f"after fork, before a store: page {n}")
+    for n, (parent, child) in enumerate(zip(after, traces.mark(APARTCHILD))):
+        holds(parent, words[n], f"after a store to page {n}, the parent")
+        holds(child, words[n], f"after a store to page {n}, the child")
+        if n < 2 and parent.address == child.address:
+            raise Wrong(f"the {('child', 'parent')[n]} stored to page {n}, and it is still the other's too, at {parent.address:#x}")
+    same_page(after[2], traces.mark(APARTCHILD)[2], "that nobody stored to: page 2")
+    own = holds(traces.mark(OWNAGAIN)[2], words[2], "the last owner of page 2, after a store")
+    if own.address != before[2].address:
+        raise Wrong(f"the last owner of page 2 stored to it, and has a copy, at {own.address:#x}; it was at {before[2].address:#x}")
+    if not own.bits & W:
+        raise Wrong("the last owner of page 2 stored to it, and its PTE has no W")
+
+
 # Files.
 
 def on_disk(traces, name, file, size, stores, when):
@@ -221,7 +328,27 @@ def inherited(traces):
     on_disk(traces, "o.inherited", INHERITED, 4 * PAGE, [(0, FIRST), (1, FIRST), (2, FIRST)], "after munmap in parent and child")
 
 
-# By the names of the program's sections.
+def synced(traces):
+    """What was stored before msync is on the disk, though nobody has unmapped it. What nobody asked for may be there too."""
+    words = struct.unpack("<2048Q", traces.file("o.synced")[:4 * PAGE].ljust(4 * PAGE, b"\0"))
+    for page, word in ((0, FIRST), (1, FIRST), (1, SECOND)):
+        if words[page * PAGE // 8 + word] != traces.stored(SYNCED, page, word):
+            raise Wrong(f"after msync: what was stored to page {page} of o.synced is not on the disk")
+    for at, there in enumerate(words):
+        page, word = divmod(at, PAGE // 8)
+        if there not in (traces.original(SYNCED, page, word), traces.stored(SYNCED, page, word)):
+            raise Wrong(f"after msync: byte {word * 8} of page {page} of o.synced on the disk is nobody's")
+
+
+def truth(traces):
+    """Stores to a mapping, and what was written to the same page meanwhile."""
+    stores = [(page, word) for page in range(2) for word in (FIRST, SECOND)]
+    on_disk(traces, "o.truth", TRUTH, 2 * PAGE, stores, "after stores, write and munmap")
+
+
+# By the names of the programs' sections.
 CHECKS = {"page-lazy": lazy, "page-readonly": readonly, "page-taken": taken,
           "disk-parts": parts, "disk-many": many, "disk-ends": ends,
-          "disk-nameless": nameless, "page-copies": copies, "disk-inherited": inherited, "page-shared": shared}
+          "disk-nameless": nameless, "page-copies": copies, "disk-inherited": inherited, "page-shared": shared,
+          "page-anon": anon, "page-family": family, "page-replaced": replaced, "page-rights": rights, "page-told": told,
+          "page-where": where, "page-forked": forked, "disk-synced": synced, "disk-truth": truth}

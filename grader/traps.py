@@ -10,7 +10,7 @@ from .transcript import Traps
 
 CALL = 8                            # the exception code of a system call
 LINE = re.compile(rb"async:0, cause:0*([0-9a-f]+), epc:0x([0-9a-f]{16}), tval:0x([0-9a-f]{16})")
-MOST = 20000                        # different exceptions that are kept of each kind
+MOST = 100000                       # different exceptions that are kept of each kind
 LONGEST = 200                       # bytes of a line of the log
 LOWEST = 10                         # the shell that opens a box uses smaller file descriptors
 

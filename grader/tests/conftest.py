@@ -42,7 +42,7 @@ def solution(solution_tree):
 @pytest.fixture(scope="session")
 def solution_disk(solution_tree, tmp_path_factory):
     """The Disk of the built solution, with the tests of all tasks on it, and the hidden ones."""
-    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out", lab.load(strict=True))
+    return hidden.build(build.make(solution_tree), tmp_path_factory.mktemp("hidden") / "out", lab.load(strict=True, track="all"))
 
 
 def write_fake(directory, boot, programs):

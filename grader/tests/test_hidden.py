@@ -17,20 +17,22 @@ from grader.transcript import Ending
 
 KIT = handout.KIT
 STRICT = lab.load(strict=True)
+WHOLE = lab.load(strict=True, track="all")
 ROW = re.compile(r'^  \{ "([\w-]+)", +"([^"]+)", +\w+ \},$', re.M)
 
 
 def sources():
     """The hidden tests' own programs."""
-    return sorted([*hidden.HOME.glob("hidden*.c"), hidden.HOME / "oracle.c"])
+    return sorted([*hidden.HOME.glob("hidden*.c"), *hidden.HOME.glob("oracle*.c")])
 
 
 # Who gets them.
 
 def test_nothing_of_them_is_in_a_handout_or_among_the_official_files():
     words = {path.name for path in hidden.HOME.iterdir()} - {"Makefile", "mmap.toml"} | {path.stem for path in sources()}
-    words |= {f'"{section.title}"' for section in STRICT.hidden.sections} | {"labs/hidden", "hidden failure"}
-    files = {f"stage {stage}: {name}": file.content for stage in range(9) for name, file in handout.stage_files(stage).items()}
+    words |= {f'"{section.title}"' for section in WHOLE.hidden.sections} | {"labs/hidden", "hidden failure"}
+    stages = [(stage, "core" if stage <= 8 else "all") for stage in range(15)]
+    files = {f"stage {stage}: {name}": file.content for stage, track in stages for name, file in handout.stage_files(stage, track).items()}
     files |= {str(path): path.read_bytes() for place in (KIT / "handout", OFFICIAL) for path in place.rglob("*") if path.is_file()}
     assert len(words) > 40 and len(files) > 500
     assert [(name, word) for name, content in files.items() for word in words
@@ -48,10 +50,10 @@ def test_a_copy_without_them_says_so(tmp_path):
 
 def test_every_section_of_every_program_is_in_the_lab_file_and_counts():
     told = {source.stem: ROW.findall(source.read_text()) for source in sources()}
-    known = {p.name: [(s.name, s.title.removeprefix("test ")) for s in STRICT.hidden.sections if s.program == p.name]
-             for p in STRICT.hidden.tests}
-    assert told == known and len(told) == len(STRICT.tasks) + 1
-    assert all(e.reason and e.section for task in STRICT.hidden.tasks for e in task.evidence)
+    known = {p.name: [(s.name, s.title.removeprefix("test ")) for s in WHOLE.hidden.sections if s.program == p.name]
+             for p in WHOLE.hidden.tests}
+    assert told == known and len(told) == len(WHOLE.tasks) + 2
+    assert all(e.reason and e.section for task in WHOLE.hidden.tasks for e in task.evidence)
 
 
 @pytest.mark.parametrize("old, new, says", [
@@ -70,10 +72,11 @@ def test_a_weight_that_is_none_is_refused(tmp_path, old, new, says):
 def test_hidden_tests_of_other_tasks_are_refused(tmp_path):
     shutil.copy(lab.HERE / "labs/mmap.toml", tmp_path)
     (tmp_path / "hidden").mkdir()
-    given = (hidden.HOME / "mmap.toml").read_text().split("# ---- Task 8")[0].replace("points = 8", "points = 7")
+    given = (hidden.HOME / "mmap.toml").read_text().split("# ---- Task 14")[0].replace("points = 14", "points = 13")
     (tmp_path / "hidden/mmap.toml").write_text(given)
+    assert lab.load(tmp_path / "mmap.toml", strict=True, track="cs330").hidden.tasks[-1].number == 13
     with pytest.raises(lab.LabError, match="the tasks are not those of"):
-        lab.load(tmp_path / "mmap.toml", strict=True)
+        lab.load(tmp_path / "mmap.toml", strict=True, track="linux")
 
 
 def test_sections_of_mmaptest_have_no_hidden_tests():
@@ -109,7 +112,7 @@ def test_hidden_tests_that_pass_change_no_points():
     grade = graded()
     assert (grade.score, grade.status) == (100, 0)
     assert sum(len(task.hidden) for task in grade.tasks) == len(STRICT.hidden.sections)
-    assert len(grade.runs) == len(syn.stage_runs(8)) + len(sources())
+    assert len(grade.runs) == len(syn.stage_runs(8)) + len(STRICT.hidden.tests)
 
 
 def test_a_cap_leaves_a_task_its_share():
@@ -160,10 +163,10 @@ def test_reports_tell_what_was_found():
 def test_the_solution_passes_on_any_number_of_harts(solution_disk, harts, tmp_path):
     disk = solution_disk
     guest = machine.Machine(disk.kernel, disk.image, harts)
-    runs = run_all(guest, disk, STRICT.hidden.programs, STRICT.hidden, tmp_path, 2, print)
+    runs = run_all(guest, disk, WHOLE.hidden.programs, WHOLE.hidden, tmp_path, 2, print)
     assert [(run.program, run.ending.value, run.why) for run in runs if run.ending is not Ending.DONE] == []
-    grade = score.grade(STRICT.hidden, disk, runs, syn.TABLE)
-    assert grade.score == 8, [part for task in grade.tasks for part in task.parts if not part.passed]
+    grade = score.grade(WHOLE.hidden, disk, runs, syn.TABLE)
+    assert grade.score == 14, [part for task in grade.tasks for part in task.parts if not part.passed]
 
 
 def test_nothing_that_the_tree_says_how_to_build_is_used(solution_tree, tmp_path):

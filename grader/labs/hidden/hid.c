@@ -157,6 +157,13 @@ mapfile(char *name, int len, int prot, int flags)
   return p;
 }
 
+// len bytes of anonymous memory, where it may be.
+char *
+mapanon(uint64 len, int prot, int flags)
+{
+  return map("mmap of anonymous memory", -1, 0, len, prot, flags);
+}
+
 // mmap must not accept this.
 void
 refused(char *what, int fd, long offset, uint64 len, int prot, int flags)
@@ -269,6 +276,48 @@ killed(void (*f)(void), char *what)
     fail(what);
   }
   join(-1, what);
+}
+
+// Is a child killed that calls f(p)? If not, it must come back from there.
+int
+kills(void (*f)(char *), char *p)
+{
+  int status;
+
+  if (child() == 0) {
+    f(p);
+    exit(0);
+  }
+  close(out);
+  check(wait(&status) > 0, "wait");
+  close(in);
+  if (status == 1)
+    exit(1);   // the child has said why
+  return status == -1;
+}
+
+static void
+loadat(char *p)
+{
+  load(p);
+}
+
+static void
+storeat(char *p)
+{
+  store(p, 'K');
+}
+
+int
+loadkills(char *p)
+{
+  return kills(loadat, p);
+}
+
+int
+storekills(char *p)
+{
+  return kills(storeat, p);
 }
 
 // ---- what is free

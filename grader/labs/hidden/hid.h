@@ -3,6 +3,8 @@
 
 #define FAILED  ((char *)-1)            // what mmap returns on failure
 #define RDWR    (PROT_READ | PROT_WRITE)
+#define ANON    (MAP_PRIVATE | MAP_ANONYMOUS)
+#define ANONS   (MAP_SHARED | MAP_ANONYMOUS)
 #define LOW     0x40000000UL            // mappings lie from here
 #define HIGH    0x80000000UL            // to here
 #define NMAP    8                       // mappings at one time that these tests need; only task 2's, and mmaptest, ask for more
@@ -38,6 +40,7 @@ void  holds(char *name, char *bytes, int n, char *what);
 char *map(char *what, int fd, long offset, uint64 len, int prot, int flags);
 char *mapfile(char *name, int len, int prot, int flags);
 void  refused(char *what, int fd, long offset, uint64 len, int prot, int flags);
+char *mapanon(uint64 len, int prot, int flags);
 void  unmap(char *p, uint64 len);
 int   readable(char *p);
 int   load(char *p);
@@ -49,6 +52,9 @@ void  hear(void);
 void  join(int expected, char *what);
 void  alone(void (*f)(void), int expected, char *what);
 void  killed(void (*f)(void), char *what);
+int   kills(void (*f)(char *), char *p);
+int   loadkills(char *p);
+int   storekills(char *p);
 
 int   takeall(void);
 void  shrink(void);
