@@ -48,6 +48,7 @@ class Box:
     filter: str = ""                # the file with the filter of system calls, /dev/null for none
     cache: str = ""                 # the directory of ccache, "" for none
     fills: bool = False             # a trusted command may write to the cache
+    private: bool = False           # the cache is for one submission alone: what compiles its sources may write to it
     root: bool = False              # the grader is root: a confined command is not, but a user of its own
     apart: bool = False             # not confined, but what a submission has run is another user, who can't read the kit; needs root
 
@@ -155,8 +156,8 @@ def view(box, limits):
     for name in CACHED:
         words += ["--symlink", shutil.which("ccache"), f"{MASKS}/{name}"]
     settings = {"DIR": CACHE, "TEMPDIR": SCRATCH, "NOSTATS": "1", "SLOPPINESS": "include_file_mtime,include_file_ctime",
-                **({} if box.fills else {"READONLY": "1"})}
+                **({} if box.fills or box.private else {"READONLY": "1"})}
     for name, value in settings.items():
         words += ["--setenv", f"CCACHE_{name}", value]
-    return [*words, "--bind" if box.fills else "--ro-bind", box.cache, CACHE,
+    return [*words, "--bind" if box.fills or box.private else "--ro-bind", box.cache, CACHE,
             "--setenv", "PATH", f"{MASKS}:{os.environ.get('PATH', os.defpath)}"]

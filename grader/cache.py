@@ -27,7 +27,7 @@ def fill(cache, scratch, trees=TREES, jobs=2):
         made = build.make(copy.path, jobs=jobs, box=filling)
         if not made.ok:
             raise CouldNotGrade(f"{source} can't be built: {made.error}")
-        rebuild.kernel(made, jobs, filling)
+        rebuild.kernel(copy.path, scratch / "kernel", jobs, filling)
     return box
 
 

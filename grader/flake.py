@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, lab, machine, sandbox, tree
+from . import CouldNotGrade, lab, machine, rebuild, sandbox, tree
 from .grade import OFFICIAL, compile_tree, grade_build
 from .report import json as report_json, text
 from .strict import strict_disk
@@ -126,7 +126,7 @@ def measure(source, plan, rubric, work, jobs):
 
     @functools.cache
     def build_hidden():
-        return strict_disk(built, work / "hidden", rubric)
+        return strict_disk(built, rebuild.kernel(built.tree, work / "kernel"), work / "hidden", rubric)
 
     for setting in plan:
         home = work / str(setting.number)

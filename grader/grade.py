@@ -30,12 +30,13 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
     say = say or (lambda line: None)
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
-    built = compile_tree(copy.path, work, box, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
+    kernel, theirs = kitonly.load("strict").first(copy.path, work, jobs, box) if lab.hidden else (None, box)
+    built = compile_tree(copy.path, work, theirs, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
     disk = kitonly.load("owndisk").build(built, work / "disk", lab, jobs, box=box) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
-        say("building the kernel again, and the official programs")
-        return kitonly.load("strict").strict_disk(built, work / "hidden", lab, jobs, box)
+        say("building the official programs")
+        return kitonly.load("strict").strict_disk(built, kernel(), work / "hidden", lab, jobs, box)
 
     grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop, partly)
     if stop and stop.is_set():

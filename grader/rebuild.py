@@ -2,45 +2,51 @@
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, sandbox
+from . import CouldNotGrade, carry, sandbox
 from .build import COMPILERS, first_error
 
 HOME = Path(__file__).resolve().parent / "owndisk"
 KERNEL = "kernel/kernel"
-OUT = ".strict"                 # below the tree
+OUT = ".strict"                 # below the tree, while it is made
 COMPILES = re.compile(r"\s-c\b.*\s(kernel/\w+\.[cS])(?=\s|$)")         # a line of `make -n`
-OPTION = re.compile(r"-D\w+(?:=\w+)?|-O[0123sg]?|-fno-inline|-std=(?:gnu|c)\w+")    # what is taken over from such a line
+OPTION = re.compile(r"-D\w+(?:=\w+)?|-O[0123sg]?|-fno-inline|-std=(?:gnu|c)\w+|-Wno-[\w=-]+")   # what is taken over from such a
+WARNING = re.compile(r"-W[a-z][\w=-]*")                                   # line, and what if all of them have it
+# How the official Makefile compiles. In the same order as there, so that what is compiled here need not be again by it.
+OFFICIAL = tuple("""-march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -ffreestanding -nostdlib -fno-common
+  -fno-stack-protector -fno-pie -I. -MD -ggdb -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables
+  -fno-delete-null-pointer-checks -fno-strict-aliasing -fno-tree-loop-distribute-patterns""".split())
+ASKING = sandbox.Limits(cpu=20, wall=120)                                 # for `make -n`
 JOINED = re.compile(r'["\s\\]+')      # what may stand between the parts of a word in assembly
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.S)
 PATH = re.compile(r"[^\s(){};,=\"]*/[^\s(){};,=\"]*")                     # in a linker script
 BINARY = re.compile(r"\b(?:INPUT|GROUP|INCLUDE|STARTUP|BYTE|SHORT|LONG|QUAD)\s*[(\w\"]")   # in a linker script: code from elsewhere
 
 
-def kernel(built, jobs=2, box=sandbox.OPEN):
-    """The Build with a kernel that was built anew from the tree's sources, in a box.
+def kernel(tree, out, jobs=2, box=sandbox.OPEN):
+    """Build the kernel of a tree (a Path) from its sources, in a box; return where it is, which is in the directory out (a Path).
 
     Raises CouldNotGrade where that can't be done: somebody has to look at the tree's Makefile then."""
-    sources, options = asked(built.tree, box)
-    shutil.rmtree(built.tree / OUT, ignore_errors=True)
-    (built.tree / OUT / KERNEL).parent.mkdir(parents=True)
-    script = built.tree / "kernel/kernel.ld"
+    sources, options = asked(tree, box)
+    for old in (tree / OUT, out):
+        carry.remove(old)
+    (tree / OUT / KERNEL).parent.mkdir(parents=True)
+    script = tree / "kernel/kernel.ld"
     if not script.is_file() or brings_more(script.read_text(errors="replace"), sources):
         raise CouldNotGrade("the kernel's linker script brings in more than what is compiled: look at kernel/kernel.ld")
-    if binary := takes_binary(built.tree / "kernel"):
+    if binary := takes_binary(tree / "kernel"):
         raise CouldNotGrade(f"the kernel's sources take in a binary file (.incbin): look at kernel/{binary}")
     compiler = next(name for name in COMPILERS if shutil.which(name))
     result = sandbox.run(["make", f"-j{jobs}", "-f", str(HOME / "kernel.mk"), f"CC={compiler}", f"OUT={OUT}",
-                          f"SOURCES={' '.join(sources)}", f"OPTIONS={' '.join(options)}"], built.tree, box=box,
+                          f"SOURCES={' '.join(sources)}", f"CFLAGS={' '.join(options)}"], tree, box=box,
                          read=(HOME,), bring=(f"{OUT}/{KERNEL}",))
-    made = built.tree / OUT / KERNEL
-    if result.cut or result.status != 0 or not made.is_file():
+    if result.cut or result.status != 0 or not (tree / OUT / KERNEL).is_file():
         why = result.cut or first_error(result.output)
         raise CouldNotGrade(f"the kernel can't be built without the tree's own Makefile: {why}. "
                             "Look at that Makefile; grade without STRICT=1 if all is well")
-    return replace(built, kernel=made)
+    shutil.move(tree / OUT, out)                # the tree's own make must not reach it
+    return out / KERNEL
 
 
 def takes_binary(directory):
@@ -57,13 +63,21 @@ def brings_more(script, sources):
 
 
 def asked(tree, box):
-    """What the tree's own make would compile for the kernel: the sources, in its order, and the options that may be taken over.
+    """What the tree's own make would compile for the kernel: the sources, in its order, and the options to compile them with.
 
     Raises CouldNotGrade where that can't be told."""
-    result = sandbox.run(["make", "-n", "-B", KERNEL], tree, box=box, theirs=True)
+    result = sandbox.run(["make", "-n", "-B", KERNEL], tree, ASKING, box, theirs=True)
     lines = [line for line in result.output.replace("\\\n", " ").splitlines() if COMPILES.search(line)]
     sources = list(dict.fromkeys(COMPILES.search(line)[1] for line in lines))
     sources = [name for name in sources if (tree / name).is_file()]
     if not sources:
         raise CouldNotGrade("the tree's Makefile does not say how the kernel is compiled: look at it")
-    return sources, list(dict.fromkeys(OPTION.findall(" ".join(lines))))
+    return sources, options(lines)
+
+
+def options(lines):
+    """The options for the compiler, from lines that compile: the official ones, and what may be taken over."""
+    words = [line.split() for line in lines]
+    taken = [word for word in dict.fromkeys(word for line in words for word in line)
+             if word in OFFICIAL or OPTION.fullmatch(word) or WARNING.fullmatch(word) and all(word in line for line in words)]
+    return [word for word in OFFICIAL if word not in taken] + taken

@@ -1,22 +1,49 @@
 """The strict part of a grade: what a submission showed must be seen again where nothing but its kernel's sources are its own."""
 
+import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import facts, hidden, machine, oracle, owndisk, rebuild, sandbox, score, seal
+from . import CouldNotGrade, facts, hidden, machine, oracle, owndisk, rebuild, sandbox, score, seal
 from .explain import Facts
 from .grade import everything
 from .seal import stripped
 
-__all__ = ["grade", "strict_disk", "stripped", "watched"]
+__all__ = ["first", "grade", "strict_disk", "stripped", "watched"]
 PREFIX = "strict-"              # what the names of strict runs' transcripts begin with
 
 
-def strict_disk(built, out, lab, jobs=2, box=sandbox.OPEN):
-    """The Disk with the tests of a strict Lab, made in the directory out (a Path): nothing but the sources of a Build's kernel
-    is the submission's."""
-    return hidden.build(rebuild.kernel(built, jobs, box), out, lab, jobs, box)
+def first(tree, work, jobs, box):
+    """Build the kernel of a tree (a Path) as a strict_disk has it, before the tree's own make can do anything.
+
+    Returns a function that gives where it is, or raises CouldNotGrade, and a Box for the tree's own make, which finds in its
+    cache what was compiled. What is made goes below work (a Path)."""
+    filling = private(box, work / "cache") if box.cache else box
+    try:
+        kernel = rebuild.kernel(tree, work / "kernel", jobs, filling)
+    except CouldNotGrade as error:
+        return partial(fail, error), replace(filling, private=False)
+    return lambda: kernel, replace(filling, private=False)
+
+
+def private(box, place):
+    """The Box with a copy of its cache, made at place (a Path), which what compiles one submission may write to. Raises CouldNotGrade."""
+    copied = subprocess.run(["cp", "-r", "--no-preserve=mode", box.cache, place], umask=0, capture_output=True, text=True, errors="replace")
+    if copied.returncode:
+        raise CouldNotGrade(f"can't copy the compiler's cache: {copied.stderr.strip()}")
+    return replace(box, cache=str(place.resolve()), private=True)
+
+
+def fail(error):
+    """Raise an error: it is told only if what failed is needed."""
+    raise error
+
+
+def strict_disk(built, kernel, out, lab, jobs=2, box=sandbox.OPEN):
+    """The Disk with the tests of a strict Lab, made in the directory out (a Path), for a kernel (a Path) that was made from
+    the sources of a Build's tree: nothing else is the submission's."""
+    return hidden.build(replace(built, kernel=kernel), out, lab, jobs, box)
 
 
 def watched(built):

@@ -1,15 +1,9 @@
 # kernel.mk - builds the kernel of the tree in the current directory from its sources, as the official Makefile does.
 #
-#   make -f this CC=compiler OUT=directory SOURCES="kernel/entry.S ..." OPTIONS="-O2 ..."
+#   make -f this CC=compiler OUT=directory SOURCES="kernel/entry.S ..." CFLAGS="-O2 ..."
 
 # A linker script can name objects, as kernel/entry.o: the linker works in OUT, where only those are that are made here.
 OBJS    = $(patsubst kernel/%,$(OUT)/kernel/%.o,$(basename $(SOURCES)))
-
-CFLAGS  = -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax
-CFLAGS += -ffreestanding -nostdlib -fno-common -fno-stack-protector -fno-pie -w -I. -MD
-CFLAGS += -ggdb -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables
-CFLAGS += -fno-delete-null-pointer-checks -fno-strict-aliasing -fno-tree-loop-distribute-patterns
-CFLAGS += $(OPTIONS)
 
 $(OUT)/kernel/kernel: $(OBJS) kernel/kernel.ld
 	cd $(OUT) && $(CC:gcc=ld) -z max-page-size=4096 -T $(CURDIR)/kernel/kernel.ld -o kernel/kernel $(OBJS:$(OUT)/%=%)

@@ -1,6 +1,7 @@
 """Forgeries: headers are checked, patches apply, what a cheat gets is compared with what it earned; a few are graded."""
 
 import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from grader.explain import Facts
 from grader.forgeries import Forgery
 from grader.score import Outcome
 from grader.tests import synthetic as syn
+from grader.tests.conftest import KIT
 from grader.transcript import Ending, Traps
 
 ALL = forgeries.read_all()
@@ -158,8 +160,19 @@ def test_sources_that_take_in_a_binary_are_told(tmp_path, name, text, told):
 
 def test_options_that_may_be_taken_over_are_numbers_and_names():
     line = "gcc -O2 -DN=16 -DNAME -Dmain=other -Ikernel -include x.h -fplugin=x -Wl,x -D'f(x)=1' -Os -c -o kernel/x.o kernel/x.c"
-    assert rebuild.OPTION.findall(line) == ["-O2", "-DN=16", "-DNAME", "-Dmain=other", "-Os"]
+    assert rebuild.options([line]) == [*rebuild.OFFICIAL, "-O2", "-DN=16", "-DNAME", "-Dmain=other", "-Os"]
     assert rebuild.COMPILES.search(line)[1] == "kernel/x.c"
+
+
+def test_only_warnings_that_the_tree_wants_for_all_its_files_can_fail_the_strict_build():
+    lines = [f"gcc {warnings} -c -o kernel/x.o kernel/x.c" for warnings in ("-Wall -Werror -Wno-main", "-Wall")]
+    assert rebuild.options(lines)[len(rebuild.OFFICIAL):] == ["-Wall", "-Wno-main"]
+
+
+def test_options_keep_their_order_so_that_what_is_compiled_is_found_in_the_cache():
+    said = subprocess.run(["make", "-n", "-B", "-C", KIT / "handout", "kernel/kernel"], capture_output=True, text=True, check=True).stdout
+    line = next(line for line in said.splitlines() if rebuild.COMPILES.search(line))
+    assert rebuild.options([line]) == line.partition(" -c ")[0].split()[1:]
 
 
 def loaded(path):
@@ -171,26 +184,26 @@ def loaded(path):
 def test_the_rebuilt_kernel_is_the_one_that_make_makes(solution_tree, tmp_path):
     shutil.copytree(solution_tree, tmp_path / "tree", symlinks=True)
     made = build.Build(True, tmp_path / "tree", tmp_path / "tree/kernel/kernel", tmp_path / "tree/fs.img", frozenset(), "", "", 0.0)
-    again = rebuild.kernel(made)
-    assert again.kernel != made.kernel and loaded(again.kernel) == loaded(made.kernel)
+    again = rebuild.kernel(made.tree, tmp_path / "again")
+    assert again.is_relative_to(tmp_path / "again") and loaded(again) == loaded(made.kernel)
+    assert not (made.tree / rebuild.OUT).exists()
 
 
 def test_a_kernel_that_only_the_trees_makefile_can_make_is_for_somebody_to_look_at(tmp_path):
     tree = tmp_path / "tree"
     (tree / "kernel").mkdir(parents=True)
-    made = build.Build(True, tree, tree / "kernel/kernel", tree / "fs.img", frozenset(), "", "", 0.0)
     (tree / "Makefile").write_text("kernel/kernel:\n\tcp kernel/other $@\n")
     with pytest.raises(CouldNotGrade, match="does not say how the kernel is compiled"):
-        rebuild.kernel(made)
+        rebuild.kernel(tree, tmp_path / "again")
     (tree / "Makefile").write_text("kernel/kernel:\n\tgcc -c -o kernel/x.o kernel/x.c\n")
     (tree / "kernel/x.c").write_text("int x;\n")
     (tree / "kernel/kernel.ld").write_text("INPUT(kernel/other.o)\n")
     with pytest.raises(CouldNotGrade, match="look at kernel/kernel.ld"):
-        rebuild.kernel(made)
+        rebuild.kernel(tree, tmp_path / "again")
     (tree / "kernel/kernel.ld").write_text("SECTIONS { }\n")
     (tree / "kernel/x.c").write_text("int x\n")
     with pytest.raises(CouldNotGrade, match="without the tree's own Makefile: kernel/x.c:1"):
-        rebuild.kernel(made)
+        rebuild.kernel(tree, tmp_path / "again")
 
 
 # A short selection; `make forgeries` grades them all.
