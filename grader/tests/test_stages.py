@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from grader import CouldNotGrade, handout, score, stages
+from grader import CouldNotGrade, handout, lab, score, stages
 from grader.tests import synthetic as syn
 
 
@@ -47,12 +47,26 @@ def test_a_stage_that_does_not_build_is_noticed():
 def test_old_official_files_are_not_used(monkeypatch):
     monkeypatch.setattr(handout, "stale", lambda: ["grader/official/user/mmaptest.c"])
     with pytest.raises(CouldNotGrade, match="user/mmaptest.c is not what solution/ has: run make handout first"):
-        stages.main(Namespace(jobs=2))
+        stages.main(Namespace(jobs=2, track="core"))
 
 
-def test_every_stage_of_the_solution_passes_just_its_own_tasks(tmp_path, monkeypatch, capsys):
+def test_a_stage_is_the_place_in_its_track():
+    lab_of = lab.load(track="cs330")
+    failed = score.grade(lab_of, syn.build(programs=["sh"]), [], syn.NO_TABLE)
+    assert stages.mistakes(0, failed) == []
+    assert [text.split(" failed")[0] for text in stages.mistakes(2, failed)] == ["stage 2: task 10", "stage 2: task 11"]
+
+
+@pytest.mark.parametrize("track", ["linux", "cs537", "cs330", "x86"])
+def test_first_and_last_stage_of_every_other_track(tmp_path, track):
+    rubric = lab.load(track=track)
+    for stage in (0, len(rubric.tasks)):
+        assert stages.mistakes(stage, stages.grade_stage(stage, rubric, tmp_path)) == []
+
+
+def test_every_stage_of_the_core_lab_passes_just_its_own_tasks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    status = stages.main(Namespace(jobs=2))
+    status = stages.main(Namespace(jobs=2, track="core"))
     shown = capsys.readouterr().out
     assert status == 0, shown
     rows = [line.split() for line in shown.splitlines() if line.strip()[:1].isdigit()]

@@ -381,6 +381,7 @@ withoutlower(char *p)
 static void
 promises(void)
 {
+  shares();
   int before = freepages();
 
   check(outcome(withlower, BASE + 200 * PGSIZE) == 0, "after munmap below");

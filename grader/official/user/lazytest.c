@@ -43,10 +43,25 @@ counting(char *unused)
   check(numpp() == physical + 2 && numvp() == virtual + 2, "the second page");
 }
 
+// The heap ends inside a page: the region begins with the next one.
+static void
+inside(char *unused)
+{
+  check(sbrk(100) != SBRK_ERROR, "sbrk");
+  int virtual = numvp(), physical = numpp();
+  char *p = vmap(4096);
+
+  check(p != 0 && (uint64)p % PGSIZE == 0, "vmap does not begin with a page");
+  check(numvp() == virtual + 1 && numpp() == physical, "vmap behind a heap that ends inside a page");
+  p[4095] = 'x';
+  check(p[0] == 0 && numpp() == physical + 1, "a region behind a heap that ends inside a page");
+}
+
 static void
 counts(void)
 {
   check(outcome(counting, 0) == 0, "counts");
+  check(outcome(inside, 0) == 0, "a heap that ends inside a page");
   int virtual = numvp(), physical = numpp();
   check(virtual > 2 && physical > 2 && physical <= virtual, "numvp and numpp of a new process");
   sbrk(3 * PGSIZE);
