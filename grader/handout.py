@@ -10,8 +10,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from grader import lab, tracks
 from grader.regions import COMMENT, TODO, Choice, HandoutError, cut, needs_cut, read_lines
 from grader.tracks import CORE as CORE_TRACK
@@ -119,6 +117,10 @@ def pages(track):
 
 def readme(text, track):
     """The README of a Track's trees, from its template."""
+    try:
+        import jinja2               # here: what grades needs none of it
+    except ImportError:
+        raise HandoutError("python3-jinja2 is not installed: run make setup, or apt install python3-jinja2") from None
     narrowed = tracks.narrow(whole(), track)
     given = [task for task in whole().tasks if task.number in track.given]
     return jinja2.Template(text, trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined).render(

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -456,3 +457,9 @@ def test_the_kernel_of_every_stage_of_the_other_tracks_compiles_without_a_warnin
         handout.write(files, tmp_path / "tree", "A test", handout.products(KIT / "solution"))
         made = subprocess.run(["make", "-j2", "OPT=-O", "kernel/kernel"], cwd=tmp_path / "tree", capture_output=True, text=True)
         assert made.returncode == 0 and "warning:" not in made.stderr, f"stage {stage} of {name}: {made.stderr[-2000:]}"
+
+
+def test_without_jinja_it_says_how_to_get_it(kit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(HandoutError, match="apt install python3-jinja2"):
+        handout.stage_files(0, kit=kit)

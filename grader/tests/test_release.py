@@ -198,6 +198,18 @@ def test_an_autograder_grades_the_track_that_it_was_made_for_whatever_a_submissi
     assert seen[0].track == track and str(seen[0].tasks[0].number) == task
 
 
+def test_a_release_is_named_after_its_track(tmp_path):
+    release.build(tmp_path / "dist", "cs330")
+    assert {path.name for path in (tmp_path / "dist").iterdir()} == {"VERSION", release.SUMS, *(
+        f"mmap-cs330-{lab.load().version}{end}" for end in ("-handout.tar.gz", "-template.git", "-gradescope.zip", "-autolab"))}
+
+
+def test_what_grades_needs_no_module_of_what_makes_handouts(tmp_path):
+    (tmp_path / "jinja2.py").write_text("raise ImportError('not in the container of an autograder')")
+    said = call(sys.executable, "-m", "grader", "autograde", "--help", cwd=KIT, PYTHONPATH=str(tmp_path))
+    assert said.returncode == 0 and "gradescope" in said.stdout
+
+
 # GitHub Classroom.
 
 def test_the_workflow_grades_a_clone_of_the_template(dist, tmp_path):
