@@ -1,5 +1,6 @@
 """What is seen from outside: right kernels pass, and each bug shows where it should; marks and keys; page tables of all kinds."""
 
+import functools
 import shutil
 import subprocess
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from grader import CouldNotGrade, lab, machine, marks, mutants, oracle, score
+from grader import CouldNotGrade, handout, lab, machine, marks, mutants, oracle, score
 from grader.gdbstub import Ended
 from grader.grade import run_all
 from grader.marks import Mark, Page, R, U, V, W, Watch, look, secret
@@ -15,7 +16,7 @@ from grader.oracle import PAGE, Traces, judge
 from grader.tests import synthetic as syn
 from grader.transcript import Ending
 
-HIDDEN = lab.load(strict=True).hidden
+HIDDEN = lab.load(strict=True, track="all").hidden
 OUTSIDE = {section.name: section for section in HIDDEN.sections if section.outside}
 KEY = 0x0123456789abcdef_fedcba9876543210
 
@@ -23,35 +24,39 @@ KEY = 0x0123456789abcdef_fedcba9876543210
 # Whole kernels.
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory):
-    """A built tree of the core lab, finished, which mutants are patches of."""
-    place = tmp_path_factory.mktemp("core") / "tree"
-    for path, content in mutants.sources().items():
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_bytes(content)
-    subprocess.run(["make", "-s", "-j2", "kernel/kernel"], cwd=place, check=True)
-    return place
+def finished(tmp_path_factory):
+    """finished(track): a built tree with all of a track's tasks done (a Path), which mutants are patches of."""
+    @functools.cache
+    def build(track):
+        place = tmp_path_factory.mktemp(track) / "tree"
+        handout.write_stage(len(mutants.tasks_of(track)), track, place)
+        subprocess.run(["make", "-s", "-j2", "kernel/kernel"], cwd=place, check=True)
+        return place
+    return build
 
 
 @pytest.fixture
-def seen(core, solution_disk, tmp_path):
-    """seen(mutant, section): what one section shows of the core lab with a bug: the Transcript."""
+def seen(finished, solution_disk, tmp_path):
+    """seen(mutant, section): what one section shows of a kernel with a bug: the Transcript."""
     def look_at(mutant, section):
-        tree = shutil.copytree(core, tmp_path / "tree")
-        subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "-s", "-i", mutants.MUTANTS / f"{mutant}.patch"], cwd=tree, check=True)
+        patch = mutants.read(mutants.MUTANTS / f"{mutant}.patch", "mutant")
+        tree = shutil.copytree(finished(patch.track), tmp_path / "tree")
+        subprocess.run(["patch", "-p1", "--fuzz=0", "--batch", "-s", "-i", patch.path], cwd=tree, check=True)
         subprocess.run(["make", "-s", "kernel/kernel"], cwd=tree, check=True)
         guest = machine.Machine(tree / "kernel/kernel", solution_disk.image)
-        return oracle.run(solution_disk, guest, f"oracle {section}", 15, tmp_path / "run.txt")
+        return oracle.run(solution_disk, guest, OUTSIDE[section].command, 15, tmp_path / "run.txt")
     return look_at
 
 
 def test_every_section_has_a_check_and_the_reverse():
-    assert list(oracle.CHECKS) == list(OUTSIDE)
+    assert sorted(oracle.CHECKS) == sorted(OUTSIDE)
 
 
 def test_the_solution_is_seen_to_be_right(solution_disk, tmp_path):
-    run, = run_all(machine.Machine(solution_disk.kernel, solution_disk.image), solution_disk, ["oracle"], HIDDEN, tmp_path, 1, print)
-    assert (run.ending, dict(run.outside)) == (Ending.DONE, dict.fromkeys(OUTSIDE, ""))
+    guest, programs = machine.Machine(solution_disk.kernel, solution_disk.image), ["oracle", "oracleext"]
+    runs = run_all(guest, solution_disk, programs, HIDDEN, tmp_path, 1, print)
+    wrong = {name: dict(run.outside)[name] for run in runs for name, section in OUTSIDE.items() if section.program == run.program}
+    assert ([run.ending for run in runs], wrong) == ([Ending.DONE] * 2, dict.fromkeys(OUTSIDE, ""))
 
 
 @pytest.mark.parametrize("mutant, section, says", [
@@ -169,6 +174,95 @@ ITS = [page(7, word=copied(0)), page(1, word=copied(1)), None]
 ])
 def test_what_page_tables_show(section, told, says):
     assert says in verdict(section, **told) if says else verdict(section, **told) == ""
+
+
+# Checks of made-up traces of tasks 9 to 14.
+
+NONE4 = [None] * 4
+RO = V | R | U
+
+
+def pages(file, count, bits=V | R | W | U, first=0, moved=()):
+    """Pages that a process stored to, each at a place of its own; the moved ones at another."""
+    told = Traces({}, "", (), KEY)
+    return [page(first + n + 50 * (n in moved), bits, told.stored(file, n, 0)) for n in range(count)]
+
+
+def answered(virtual, physical):
+    """The page with an answer of numvp and numpp."""
+    return [page(99, word=Traces({}, "", (), KEY).stored(oracle.TOLD, 0, 0) + (virtual << 32 | physical))]
+
+
+def place_told(number, word):
+    """A page that holds what the kernel told of it."""
+    return page(number, word=Traces({}, "", (), KEY).stored(oracle.WHERE, number, 0) + word)
+
+
+PLAIN2 = [page(0), None, pages(oracle.PLAIN, 3)[2], None]
+FAMILY, RIGHTS, FORKED = (pages(file, 4) for file in (oracle.FAMILY, oracle.RIGHTS, oracle.FORKED))
+READ = pages(oracle.RIGHTS, 4, RO)
+BEFORE, CHILDS, PARENTS = (pages(oracle.FORKED, 3, bits, moved=moved) for bits, moved in ((RO, ()), (RO, (0,)), (RO, (1,))))
+FORK = {"FORKEDPARENT": BEFORE, "FORKEDCHILD": BEFORE, "APARTPARENT": PARENTS, "APARTCHILD": CHILDS, "OWNAGAIN": FORKED[:3]}
+PROT = {"PROTWRITE": RIGHTS, "PROTREAD": READ, "PROTNONE": [*RIGHTS[:2], page(2, V | R), RIGHTS[3]], "PROTAGAIN": RIGHTS}
+HERE = {n: 0x87000000 + n * PAGE for n in range(6)}
+PLACES = [place_told(0, 3), None, place_told(2, HERE[2]), None, place_told(4, HERE[4]), None]
+
+
+@pytest.mark.parametrize("section, told, says", [
+    ("page-anon", {"ANONFRESH": NONE4, "ANONTOUCHED": PLAIN2}, ""),
+    ("page-anon", {"ANONFRESH": [None, page(1), None, None], "ANONTOUCHED": PLAIN2}, "anonymous memory: page 1 is in the page table"),
+    ("page-anon", {"ANONFRESH": NONE4, "ANONTOUCHED": [page(0, word=1), *PLAIN2[1:]]}, "page 0 of anonymous memory: physical memory does not"),
+    ("page-family", {"ANONPARENT": FAMILY[:3], "ANONCHILD": FAMILY[:3]}, ""),
+    ("page-family", {"ANONPARENT": FAMILY[:3], "ANONCHILD": pages(oracle.FAMILY, 3, moved=(1,))}, "page 1 is at 0x87001000 in the parent"),
+    ("page-rights", PROT, ""),
+    ("page-rights", PROT | {"PROTWRITE": READ}, "after a store: the PTE of page 0 has no W"),
+    ("page-rights", PROT | {"PROTREAD": RIGHTS}, "after mprotect with PROT_READ: the PTE of page 1 has W or X"),
+    ("page-rights", PROT | {"PROTREAD": [*READ[:2], page(2, RO), READ[3]]}, "page 2: physical memory does not have there what was stored"),
+    ("page-rights", PROT | {"PROTNONE": READ}, "the process may use page 2"),
+    ("page-rights", PROT | {"PROTNONE": NONE4}, ""),
+    ("page-rights", PROT | {"PROTAGAIN": READ}, "after mprotect back, and a store: the PTE of page 0 has no W"),
+    ("page-told", {"TOLDANSWER": answered(4, 3), "TOLDPAGES": [page(0), page(1, V | R | W), None, page(3)]}, ""),
+    ("page-told", {"TOLDANSWER": answered(4, 4), "TOLDPAGES": [page(0), page(1), None, page(3)]}, "told 4 and 4 pages; there are 4, and 3 in"),
+    ("page-told", {"TOLDANSWER": [page(9)], "TOLDPAGES": [page(0)]}, "numvp and numpp told"),
+    ("page-where", {"ADDRESSES": PLACES}, ""),
+    ("page-where", {"ADDRESSES": [place_told(0, 6), *PLACES[1:]]}, "getwmapinfo told 6 loaded pages; 3 are"),
+    ("page-where", {"ADDRESSES": [*PLACES[:2], place_told(2, HERE[3]), *PLACES[3:]]}, "va2pa told 0x87003000 for page 2, which is at 0x87002000"),
+    ("page-forked", FORK, ""),
+    ("page-forked", FORK | {"FORKEDPARENT": FORKED[:3]}, "before a store: the PTE of page 0 has W in the parent"),
+    ("page-forked", FORK | {"FORKEDCHILD": CHILDS}, "after fork, before a store: page 0 is at"),
+    ("page-forked", FORK | {"APARTCHILD": BEFORE}, "the child stored to page 0, and it is still the other's too"),
+    ("page-forked", FORK | {"APARTPARENT": BEFORE}, "the parent stored to page 1, and it is still the other's too"),
+    ("page-forked", FORK | {"APARTPARENT": pages(oracle.FORKED, 3, RO, moved=(1, 2))}, "that nobody stored to: page 2 is at"),
+    ("page-forked", FORK | {"OWNAGAIN": pages(oracle.FORKED, 3, moved=(2,))}, "the last owner of page 2 stored to it, and has a copy"),
+    ("page-forked", FORK | {"OWNAGAIN": BEFORE}, "its PTE has no W"),
+])
+def test_what_page_tables_of_tasks_9_to_14_show(section, told, says):
+    assert says in verdict(section, **told) if says else verdict(section, **told) == ""
+
+
+def synced_file(stores, spoilt=None):
+    """The bytes of the file of msync, with some stores, and one word that is nobody's."""
+    told = Traces({}, "", (), KEY)
+    words = {(page, word): told.original(oracle.SYNCED, page, word) for page in range(4) for word in range(PAGE // 8)}
+    words |= {(page, word): told.stored(oracle.SYNCED, page, word) for page, word in stores}
+    words |= {spoilt: 5} if spoilt else {}
+    return b"".join(word.to_bytes(8, "little") for word in words.values())
+
+
+ASKED = [(0, oracle.FIRST), (1, oracle.FIRST), (1, oracle.SECOND)]
+
+
+@pytest.mark.parametrize("content, says", [
+    (synced_file(ASKED), ""),
+    (synced_file([*ASKED, (2, oracle.FIRST)]), ""),
+    (synced_file(ASKED[:2]), "what was stored to page 1 of o.synced is not on the disk"),
+    (synced_file(ASKED[1:]), "what was stored to page 0 of o.synced is not on the disk"),
+    (synced_file(ASKED)[:2 * PAGE], "byte 0 of page 2 of o.synced on the disk is nobody's"),
+    (synced_file(ASKED, (3, 7)), "byte 56 of page 3 of o.synced on the disk is nobody's"),
+])
+def test_what_msync_leaves_on_the_disk(content, says):
+    found = dict(judge(Traces({}, MadeUpDisk({"o.synced": content}), (), KEY)))["disk-synced"]
+    assert says in found if says else found == ""
 
 
 class MadeUpDisk:

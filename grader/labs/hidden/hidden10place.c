@@ -296,6 +296,8 @@ full(void)
   check(munmap(at + PGSIZE, PGSIZE) == -1 && load(at + PGSIZE) == 'd', "munmap of the middle of one of 128 mappings is accepted, or has changed it");
   unmap(at, PGSIZE);                    // a head takes no slot
   unmap(BASE, 3 * PGSIZE);
+  check(mmap(BASE + 5 * PGSIZE, PGSIZE, PROT_READ, ANON | MAP_FIXED, -1, 0) == FAILED && load(BASE + 5 * PGSIZE) == 2,
+        "mmap into the middle of one of 127 mappings is accepted, or has changed it");
   check(mmap(at + 2 * PGSIZE, PGSIZE, RDWR, ANON | MAP_FIXED, -1, 0) == at + 2 * PGSIZE, "MAP_FIXED over a tail, with a slot free, fails");
   check(load(at + PGSIZE) == 'd', "MAP_FIXED over a tail changed the rest");
   check(munmap(BASE + 5 * PGSIZE, PGSIZE) == -1 && load(BASE + 5 * PGSIZE) == 2, "munmap of the middle of one of 128 mappings is accepted, or has changed it");

@@ -305,6 +305,15 @@ fulltable(void)
   store(last + 2 * PGSIZE, 'l');
   check(mprotect(last + PGSIZE, PGSIZE, PROT_READ) == -1, "mprotect splits one of 127 mappings in three");
   writable(last, 3, "mprotect failed for want of a slot, and changed something");
+  char *next = last - PGSIZE;   // a neighbour of the last that differs, and of the one before
+  check(mmap(next, PGSIZE, RDWR | PROT_EXEC, ANON | MAP_FIXED, -1, 0) == next, "a 128th mapping");
+  unmap(BASE + 8 * PGSIZE, 3 * PGSIZE);
+  char *before = next - 3 * PGSIZE;
+  store(before + 2 * PGSIZE, 'b');
+  check(mprotect(before + 2 * PGSIZE, 3 * PGSIZE, PROT_READ) == -1, "mprotect cuts two of 127 mappings");
+  writable(before, 4, "mprotect failed for want of a slot, and changed something");
+  writable(last, 3, "mprotect failed for want of a slot, and changed something");
+  unmap(next, PGSIZE);
   check(mprotect(last + PGSIZE, 2 * PGSIZE, PROT_READ) == 0, "mprotect of the tail of one of 127 mappings");
   check(!storekills(last) && storekills(last + PGSIZE) && storekills(last + 2 * PGSIZE), "mprotect of the tail changed not just that");
   unmap(BASE, AREA);
