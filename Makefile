@@ -12,7 +12,7 @@
 #   make stages [TRACK=linux]           grade every stage of the solution
 #   make mutants [NAME=patch]           grade known bugs and other right solutions: is each found out, and only each?
 #   make forgeries [NAME=patch]         grade trees that cheat: does one get a point that its code did not earn?
-#   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail?
+#   make flake [RUNS=200 STRICT=1]      grade the solution over and over, on an idle and on a busy host: does it ever fail? TRACK=all
 #   make fuzz [SEED=1 OPS=500 RUNS=1]   do the same random things with memory on Linux and on the solution; do they see the same?
 #   make handout                        write handout/; [TRACK=linux STAGE=2] OUT=dir: another track, or a stage
 #   make release [OUT=dir TRACK=linux]  pack what students, Gradescope, Autolab and GitHub Classroom get into dist/; docs/release.md
@@ -65,7 +65,7 @@ forgeries:
 	@$(PYTHON) -m grader forgeries $(NAME)
 
 flake:
-	@$(PYTHON) -m grader flake $(if $(RUNS),--runs $(RUNS)) $(if $(STRICT),--strict)
+	@$(PYTHON) -m grader flake $(AS_TRACK) $(if $(RUNS),--runs $(RUNS)) $(if $(STRICT),--strict)
 
 fuzz:
 	@$(PYTHON) -m grader fuzz $(if $(SEED),--seed $(SEED)) $(if $(OPS),--ops $(OPS)) $(if $(RUNS),--runs $(RUNS))

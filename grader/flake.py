@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, lab, machine, rebuild, sandbox, tree
+from . import CouldNotGrade, lab, machine, rebuild, sandbox, tracks, tree
 from .grade import OFFICIAL, compile_tree, grade_build
 from .report import json as report_json, text
 from .strict import strict_disk
@@ -60,6 +60,7 @@ def add_arguments(parser):
     parser.add_argument("--harts", type=harts, default=harts(f"1-{MOST_HARTS}"), metavar="A-B",
                         help=f"the numbers of harts, in turn (default: 1-{MOST_HARTS})")
     parser.add_argument("--jobs", type=positive, default=2, metavar="N", help="machines at one time (default: 2)")
+    parser.add_argument("--track", default=tracks.CORE, metavar="NAME", help=f"grade it as this track (default: {tracks.CORE})")
     parser.add_argument("--strict", action="store_true", help="run the hidden tests too")
 
 
@@ -83,7 +84,7 @@ def main(options):
     """Grade the solution options.runs times and print what came of it; returns 0 if all passed within what the budgets leave.
 
     What failed is kept below WORK until the next call. Raises CouldNotGrade where nothing can be run at all."""
-    rubric = lab.load(strict=options.strict)
+    rubric = lab.load(strict=options.strict, track=options.track)
     results = []
     try:
         for result in measure(SOLUTION, settings(options.runs, options.harts), rubric, WORK, options.jobs):
