@@ -124,7 +124,7 @@ def readme(text, track):
     narrowed = tracks.narrow(whole(), track)
     given = [task for task in whole().tasks if task.number in track.given]
     return jinja2.Template(text, trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined).render(
-        lab=narrowed, given=given, program=narrowed.tests[0].name, sections=[s.name for s in narrowed.sections][:2])
+        lab=narrowed, track=track, given=given, program=narrowed.tests[0].name, sections=[s.name for s in narrowed.sections][:2])
 
 
 def decode(content, name):
