@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import lab, tracks
-from grader.regions import COMMENT, TODO, Choice, HandoutError, cut, needs_cut, read_lines
+from grader.regions import COMMENT, NEVER, TODO, Choice, HandoutError, cut, needs_cut, read_lines
 from grader.tracks import CORE as CORE_TRACK
 
 KIT = Path(__file__).resolve().parent.parent
@@ -190,6 +190,8 @@ def why_not(line, choice):
     if line.kept(choice):
         return ""
     missing = line.needs - choice.done
+    if NEVER in missing:
+        return "is for the kit alone"
     return f"belongs to task {max(missing)}" if missing else "belongs to a stub of a task that is done"
 
 

@@ -259,6 +259,13 @@ def test_a_finished_line_anywhere_else_is_a_leak(kit):
     assert handout.find_leaks(done(5), files, kit) == []
 
 
+def test_a_line_for_the_kit_alone_is_a_leak_everywhere(kit):
+    change(kit, "solution/kernel/mmap.c", "#ifdef DEBUG", "#ifdef FAILALLOC\n  fail(now, and, here);\n#endif\n#ifdef DEBUG")
+    assert handout.stage_files(8, kit=kit)
+    files = {"docs/x.md": handout.File(b"    fail(now, and, here);\n")}
+    assert handout.find_leaks(done(8), files, kit) == ["docs/x.md:1: is for the kit alone: fail(now, and, here);"]
+
+
 def test_a_stub_in_a_later_stage_is_a_leak(kit):
     files = {"x.c": handout.File(b"  return plain(a, b) + 1000;\n# TODO(task 2): x\n")}
     assert [leak.split(":")[2].strip() for leak in handout.find_leaks(done(7), files, kit)] == [
