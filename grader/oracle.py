@@ -331,7 +331,7 @@ def inherited(traces):
 def synced(traces):
     """What was stored before msync is on the disk, though nobody has unmapped it. What nobody asked for may be there too."""
     words = struct.unpack("<2048Q", traces.file("o.synced")[:4 * PAGE].ljust(4 * PAGE, b"\0"))
-    for page, word in ((0, FIRST), (1, FIRST), (1, SECOND)):
+    for page, word in ((0, FIRST), (1, FIRST), (2, FIRST), (1, SECOND)):
         if words[page * PAGE // 8 + word] != traces.stored(SYNCED, page, word):
             raise Wrong(f"after msync: what was stored to page {page} of o.synced is not on the disk")
     for at, there in enumerate(words):

@@ -249,15 +249,15 @@ def synced_file(stores, spoilt=None):
     return b"".join(word.to_bytes(8, "little") for word in words.values())
 
 
-ASKED = [(0, oracle.FIRST), (1, oracle.FIRST), (1, oracle.SECOND)]
+ASKED = [(0, oracle.FIRST), (1, oracle.FIRST), (2, oracle.FIRST), (1, oracle.SECOND)]
 
 
 @pytest.mark.parametrize("content, says", [
     (synced_file(ASKED), ""),
-    (synced_file([*ASKED, (2, oracle.FIRST)]), ""),
-    (synced_file(ASKED[:2]), "what was stored to page 1 of o.synced is not on the disk"),
+    (synced_file([*ASKED, (3, oracle.FIRST)]), ""),
+    (synced_file(ASKED[:3]), "what was stored to page 1 of o.synced is not on the disk"),
     (synced_file(ASKED[1:]), "what was stored to page 0 of o.synced is not on the disk"),
-    (synced_file(ASKED)[:2 * PAGE], "byte 0 of page 2 of o.synced on the disk is nobody's"),
+    (synced_file(ASKED)[:3 * PAGE], "byte 0 of page 3 of o.synced on the disk is nobody's"),
     (synced_file(ASKED, (3, 7)), "byte 56 of page 3 of o.synced on the disk is nobody's"),
 ])
 def test_what_msync_leaves_on_the_disk(content, says):

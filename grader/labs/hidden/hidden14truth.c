@@ -408,9 +408,26 @@ round(int i)
   unmap(q, 3 * PGSIZE);
 }
 
+// A copy of a private page gives the file's page back.
+static void
+copies(void)
+{
+  newfile(9, 40 * PGSIZE);
+  int pages = freepages();
+  char *p = mapfile(FILE1, 40 * PGSIZE, RDWR, MAP_PRIVATE);
+  for (int i = 0; i < 40; i++) {
+    load(p + i * PGSIZE);
+    store(p + i * PGSIZE, 'c');
+  }
+  unmap(p, 40 * PGSIZE);
+  check(unlink(FILE1) == 0, "unlink");
+  check(freepages() > pages - 20, "a private page that was copied keeps the file's page");
+}
+
 static void
 lost(void)
 {
+  copies();
   round(0);
   int pages = freepages(), blocks = freeblocks();
   for (int i = 0; i < 40; i++)

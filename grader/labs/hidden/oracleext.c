@@ -182,13 +182,20 @@ forked(void)
 static void
 keep(void)
 {
-  char *p = mapped(SYNCED, 4, RDWR, MAP_SHARED);
+  char *p = mapped(SYNCED, 2, RDWR, MAP_SHARED);
+  int fd = opened(names[SYNCED], O_RDWR);
+  char *q = map("mmap", fd, 2 * PGSIZE, 2 * PGSIZE, RDWR, MAP_SHARED);
 
-  for (int i = 0; i < 3; i++)
-    storeword(p, SYNCED, i, FIRST);
-  check(msync(p, 2 * PGSIZE) == 0, "msync");
+  storeword(p, SYNCED, 0, FIRST);
+  storeword(p, SYNCED, 1, FIRST);
+  storeword(q - 2 * PGSIZE, SYNCED, 2, FIRST);
+  if (q == p + 2 * PGSIZE)   // two mappings beside each other, of two opens, which are not one
+    check(msync(p, 4 * PGSIZE) == 0, "msync");
+  else
+    check(msync(p, 2 * PGSIZE) == 0 && msync(q, 2 * PGSIZE) == 0, "msync");
   storeword(p, SYNCED, 1, SECOND);
   check(msync(p + PGSIZE, PGSIZE) == 0, "msync");
+  storeword(q - 2 * PGSIZE, SYNCED, 3, FIRST);
   tell();
   int fds[2];
   char c;
