@@ -11,6 +11,8 @@ from .build import COMPILERS, Build, first_error, root_directory
 HOME = Path(__file__).resolve().parent / "owndisk"
 OFFICIAL = HOME.parent / "official"
 REPLACED = ("wmaptest", "lazytest")                # programs that have a library of ours on it, and a submission's on its own disk
+# The key is data, so that all that is compiled is the same for every disk, and in the cache.
+RUNKEY = "extern const unsigned long runkey[2];\n#define RUNKEY0 runkey[0]\n#define RUNKEY1 runkey[1]\n"
 WORD = 64                                           # bits
 
 
@@ -34,7 +36,8 @@ def build(built, out, rubric, jobs=2, secret=None, box=sandbox.OPEN):
     (out / "kernel").symlink_to(built.kernel.resolve().parent)
     for name, text in base.headers(built.tree).items():
         (out / "include" / name).write_text(text)
-    (include.parent / "runkey.h").write_text(f"#define RUNKEY0 {key % (1 << WORD):#x}UL\n#define RUNKEY1 {key >> WORD:#x}UL\n")
+    (include.parent / "runkey.h").write_text(RUNKEY)
+    (out / "runkey.s").write_text(f".section .rodata\n.balign 8\n.global runkey\nrunkey: .quad {key % (1 << WORD):#x}, {key >> WORD:#x}\n")
     compiler = next(name for name in COMPILERS if shutil.which(name))
     place = carry.TREE if box.confined else out.resolve()
     tests = [f"TESTS={names(rubric)}", *([f"HIDDEN={secret}", f"SECRET={names(rubric.hidden)}"] if secret else ())]

@@ -1156,10 +1156,9 @@ freepages(void)
   int n = 0;
 
   if (child() == 0) {
-    while (sbrk(16 * PGSIZE) != SBRK_ERROR)
-      n += 16;
-    while (sbrk(PGSIZE) != SBRK_ERROR)
-      n++;
+    for (int step = 256; step > 0; step /= 16)
+      while (sbrk(step * PGSIZE) != SBRK_ERROR)
+        n += step;
     write(out, &n, sizeof(n));
     exit(0);
   }
