@@ -213,7 +213,8 @@ report(char *what, long a, long b, long result)
 
 static struct page *last;     // of what was mapped last from a file that is held open
 
-// Have a mapping of n pages that begins with m go on behind the last one, or nearly so. Returns its place, or -1.
+// Have a mapping of n pages that begins with m go on behind the last one, or nearly so: at another page of the file, or
+// with other rights. Returns its place, or -1.
 static int
 follow(struct page *m, int n)
 {
@@ -221,6 +222,9 @@ follow(struct page *m, int n)
     return -1;
   *m = *last;
   m->fpage += 1 + (rnd(3) == 0);
+  m->shared ^= rnd(3) == 0;
+  if (rnd(4) == 0)
+    m->prot ^= PROT_WRITE;
   m->age = now.age[(int)m->file];
   return last + 1 - page;
 }
@@ -358,11 +362,11 @@ dotouch(int store)
 }
 
 // Call what lies in page i, in a child. That faults, unless the page may be executed; then the child makes it a
-// function first, if the page is the process's own.
+// function first, if the page is the process's own, and may take the right away afterwards, and call again.
 static void
 docall(void)
 {
-  int i = rnd(NPAGE), status;
+  int i = rnd(NPAGE), again = rnd(2), status;
   char *p = address(i);
 
   if (predict(i, 0) == SKIP || ((page[i].prot & PROT_EXEC) && (page[i].shared || predict(i, 0) == FAULTS)))
@@ -375,10 +379,14 @@ docall(void)
       newcode(p);
     }
     ((void (*)(void))p)();
+    if (again) {
+      mprotect(p, PGSIZE, PROT_READ);
+      ((void (*)(void))p)();
+    }
     exit(0);
   }
   wait(&status);
-  report("call", i, 0, status);
+  report("call", i, again, status);
 }
 
 // Does [at, at+n) of the window show a page of [off, off+n) of file f? Then the order of bytes would matter.
@@ -438,7 +446,11 @@ dotruncate(void)
 static void
 dosync(void)
 {
-  int at = rnd(NPAGE), n = rnd(NPAGE - at < 9 ? NPAGE - at : 9), odd = rnd(10) ? 0 : 8;
+  int at = rnd(NPAGE), most = rnd(3) ? 3 : 9;   // a long range has a hole most often
+
+  for (int i = 0; i < 3 && page[at].kind != FILEPAGE; i++)
+    at = rnd(NPAGE);
+  int n = rnd(NPAGE - at < most ? NPAGE - at : most), odd = rnd(10) ? 0 : 8;
 
   report("sync", at, n << 4 | odd, msync(address(at) + odd, (long)n * PGSIZE));
 }
