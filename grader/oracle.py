@@ -246,8 +246,8 @@ def where(traces):
     pages = traces.mark(ADDRESSES)
     for n in (2, 4):
         told_address = mapped(pages[n], f"after a store to page {n}").word - traces.stored(WHERE, n, FIRST) & MASK
-        if told_address != pages[n].address:
-            raise Wrong(f"va2pa told {told_address:#x} for page {n}, which is at {pages[n].address:#x}")
+        if told_address != pages[n].address + n:
+            raise Wrong(f"va2pa told {told_address:#x} for byte {n} of page {n}, which is at {pages[n].address:#x}")
     count = mapped(pages[0], "after a store to page 0").word - traces.stored(WHERE, 0, FIRST) & MASK
     present = sum(page is not None for page in pages)
     if count != present:

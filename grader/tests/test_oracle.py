@@ -205,7 +205,7 @@ BEFORE, CHILDS, PARENTS = (pages(oracle.FORKED, 3, bits, moved=moved) for bits, 
 FORK = {"FORKEDPARENT": BEFORE, "FORKEDCHILD": BEFORE, "APARTPARENT": PARENTS, "APARTCHILD": CHILDS, "OWNAGAIN": FORKED[:3]}
 PROT = {"PROTWRITE": RIGHTS, "PROTREAD": READ, "PROTNONE": [*RIGHTS[:2], page(2, V | R), RIGHTS[3]], "PROTAGAIN": RIGHTS}
 HERE = {n: 0x87000000 + n * PAGE for n in range(6)}
-PLACES = [place_told(0, 3), None, place_told(2, HERE[2]), None, place_told(4, HERE[4]), None]
+PLACES = [place_told(0, 3), None, place_told(2, HERE[2] + 2), None, place_told(4, HERE[4] + 4), None]
 
 
 @pytest.mark.parametrize("section, told, says", [
@@ -226,7 +226,7 @@ PLACES = [place_told(0, 3), None, place_told(2, HERE[2]), None, place_told(4, HE
     ("page-told", {"TOLDANSWER": [page(9)], "TOLDPAGES": [page(0)]}, "numvp and numpp told"),
     ("page-where", {"ADDRESSES": PLACES}, ""),
     ("page-where", {"ADDRESSES": [place_told(0, 6), *PLACES[1:]]}, "getwmapinfo told 6 loaded pages; 3 are"),
-    ("page-where", {"ADDRESSES": [*PLACES[:2], place_told(2, HERE[3]), *PLACES[3:]]}, "va2pa told 0x87003000 for page 2, which is at 0x87002000"),
+    ("page-where", {"ADDRESSES": [*PLACES[:2], place_told(2, HERE[2]), *PLACES[3:]]}, "va2pa told 0x87002000 for byte 2 of page 2, which is at 0x87002000"),
     ("page-forked", FORK, ""),
     ("page-forked", FORK | {"FORKEDPARENT": FORKED[:3]}, "before a store: the PTE of page 0 has W in the parent"),
     ("page-forked", FORK | {"FORKEDCHILD": CHILDS}, "after fork, before a store: page 0 is at"),

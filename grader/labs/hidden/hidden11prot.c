@@ -499,7 +499,7 @@ family(void)
 
   int before = freepages();
   for (int i = 0; i < 30; i++) {
-    p = mapanon(10 * PGSIZE, RDWR, i % 2 ? ANON : ANONS);
+    p = mapanon(10 * PGSIZE, RDWR, ANON);
     for (int k = 0; k < 10; k++)
       store(p + k * PGSIZE, 'f');
     protect(p + PGSIZE, 5 * PGSIZE, PROT_NONE);

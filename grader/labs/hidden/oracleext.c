@@ -132,8 +132,8 @@ where(void)
 
   for (int i = 0; i < 6; i += 2)
     storeword(p, WHERE, i, FIRST);
-  for (int i = 2; i < 6; i += 2)   // each of these pages holds where it is
-    *(volatile uint64 *)(p + i * PGSIZE) = stored(WHERE, i, FIRST) + va2pa(p + i * PGSIZE);
+  for (int i = 2; i < 6; i += 2)   // each of these pages holds where its byte i is
+    *(volatile uint64 *)(p + i * PGSIZE) = stored(WHERE, i, FIRST) + va2pa(p + i * PGSIZE + i);
   check(getwmapinfo(&info) == 0 && info.total_mmaps == 1, "getwmapinfo");
   *(volatile uint64 *)p = stored(WHERE, 0, FIRST) + info.n_loaded_pages[0];
   marked(ADDRESSES, p, 6);
