@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, batch, build, flake, grade, handout, lab, machine, mutants, pool, tracks, tree, worker
+from . import CouldNotGrade, batch, build, flake, grade, handout, lab, machine, mutants, pool, strict, tracks, tree, worker
 from .report import json as report_json
 
 KIT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,7 @@ CLASS = 100                     # submissions
 STAGES = range(9)
 NOTES = "BENCH_BATCH_NOTES"     # the variable that tells workers where to note what each step took
 STEPS = {"unpack": "unpack: take it in, copy the tree", "build": "build", "boot": "QEMU: boots", "tests": "QEMU: tests",
-         "watching": "watch QEMU, read ELF files", "report": "report", "batch": "pack, render and write results"}
+         "watching": "watch and confine QEMU, read ELF files", "report": "report", "batch": "pack, render and write results"}
 BARE = ("build", "boot", "tests")       # what no grader can do without
 BUDGET = 60.0                   # seconds that the loop's boot may take
 
@@ -102,46 +103,55 @@ def mark(path, number):
 def timed(job):
     """The Answer to a Job, as JSON; the CPU seconds of each step are noted in a file."""
     marks = [("begin", spent())]
-    real = grade.compile_tree
 
-    def compile_tree(*words, **more):
-        built = real(*words, **more)
-        marks.append(("built", spent()))
-        return built
-    grade.compile_tree = compile_tree
-    try:
-        answer = worker.grade(job, lambda line: marks.append((line, spent())))
-    finally:
-        grade.compile_tree = real
-    marks.append(("reported", spent()))
+    def mark(line):
+        marks.append((line, spent()))
+
+    with marked(grade, "compile_tree", mark), marked(strict, "strict_disk", mark):
+        answer = worker.grade(job, mark)
+    mark("reported")
     with open(os.environ[NOTES], "a") as notes:
         notes.write(json.dumps(steps(marks, json.loads(answer)["report"])) + "\n")
     return answer
 
 
+@contextmanager
+def marked(module, name, mark):
+    """Have mark("built") called whenever a module's function of this name returns, in a context."""
+    real = getattr(module, name)
+
+    def build(*words, **more):
+        built = real(*words, **more)
+        mark("built")
+        return built
+    setattr(module, name, build)
+    try:
+        yield
+    finally:
+        setattr(module, name, real)
+
+
 def spent():
-    """CPU seconds that this process, and children that it has waited for, have used: a pair."""
+    """CPU seconds that this process, and all that it started, have used: a pair.
+
+    Nothing of that may still be wanted: what a sandbox leaves behind comes to this process, which waits for its end here, since
+    only then it is counted."""
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time(), children.ru_utime + children.ru_stime
 
 
 def steps(marks, report):
-    """The CPU seconds by step. What QEMU took is what its runs say, since a child that is killed is not always counted."""
+    """The CPU seconds by step. What QEMU itself took is what its runs say; its sandbox, and gdb, belong to the watching."""
     taken = Counter()
     for (_, before), (line, after) in zip(marks, marks[1:]):
-        own, children = after[0] - before[0], after[1] - before[1]
-        if line in ("unpacked", "building"):
-            taken["unpack"] += own + children
-        elif line == "built":
-            taken["build"] += own + children
-        elif line == "reported":
-            taken["report"] += own + children
-        elif line == "graded":
-            taken["watching"] += own + children         # reading the ELF files
-        else:
-            taken["watching"] += own
+        step = {"unpacked": "unpack", "building": "unpack", "built": "build", "reported": "report"}.get(line, "watching")
+        taken[step] += after[0] - before[0] + after[1] - before[1]
     runs = report_json.read(report).runs if report else ()
     taken["QEMU"] = sum(run.cpu_seconds for run in runs)
+    taken["watching"] -= taken["QEMU"]
     return {**taken, "runs": len(runs)}
 
 
@@ -149,14 +159,14 @@ def steps(marks, report):
 
 def plain_loop(trees, place):
     """What a TA would write: a clean build and one boot for each tree (a Path), one after another; (how many, wall, CPU seconds)."""
-    wall, begin, qemu = time.monotonic(), spent(), 0.0
+    wall, begin = time.monotonic(), spent()
     for source in trees:
         shutil.rmtree(place, ignore_errors=True)
         copy = tree.prepare(source, place, lab.load().protected, grade.OFFICIAL)
         built = build.make(copy.path, jobs=1)
         if built.ok:
-            qemu += machine.run(machine.Machine(built.kernel, built.image), "mmaptest", BUDGET).cpu_seconds
-    return len(trees), time.monotonic() - wall, sum(spent()) - sum(begin) + qemu
+            machine.run(machine.Machine(built.kernel, built.image), "mmaptest", BUDGET)
+    return len(trees), time.monotonic() - wall, sum(spent()) - sum(begin)
 
 
 # What came of it.

@@ -206,6 +206,15 @@ class Meter:
         """Seconds that the process had for its work."""
         return self.cpu + max(0.0, self.idle - self.stood())
 
+    def count(self):
+        """Read what CPU time was used; returns false if the process has just ended."""
+        try:
+            times = self.process.cpu_times()
+        except psutil.NoSuchProcess:
+            return False
+        self.cpu = times.user + times.system
+        return True
+
     def update(self):
         """Measure what has passed since the last update, if that is long enough ago to tell."""
         at = time.monotonic()
@@ -213,11 +222,8 @@ class Meter:
         if at - self.at < POLL / 2:
             return
         self.at = at
-        try:
-            times = self.process.cpu_times()
-        except psutil.NoSuchProcess:
-            return                                  # it has just ended
-        self.cpu = times.user + times.system
+        if not self.count():
+            return
         threads = dict(sample(self.process.pid, self.threads))
         wanted = max((span if now is None else now - (self.threads.get(thread) or 0.0)
                       for thread, now in threads.items()), default=span)
@@ -335,6 +341,7 @@ class Run:
             status = self.guest.status()
         text = self.guest.text[:self.found.start()] if ending in (Ending.DONE, Ending.FAILED) else self.guest.text
         lines = clean(text)
+        self.guest.meter.count()
         first = text.count(b"\n", 0, self.output()) if booted else len(lines)
         return Transcript(self.program, ending, why, booted, lines, min(first, len(lines)), status,
                           time.monotonic() - self.guest.started, self.guest.meter.cpu, path, self.boot_seconds,

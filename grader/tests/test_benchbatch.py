@@ -1,6 +1,9 @@
 """Tests of what make bench-batch counts; what it measures is no test's business."""
 
 import json
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +11,7 @@ from grader import CouldNotGrade, benchbatch, mutants, score
 from grader.report import json as report_json
 
 from . import made_up
+from .conftest import KIT
 
 
 def test_a_class_is_of_many_kinds_and_no_two_are_the_same(tmp_path):
@@ -31,9 +35,35 @@ def test_cpu_seconds_go_to_the_step_that_took_them():
     runs = (score.Run("mmaptest", "done", "", 1.0, 0.5, "", 0.1), score.Run("mmaptest exit", "done", "", 1.0, 0.25, "", 0.1))
     report = report_json.render(benchbatch_grade(runs))
     marks = [("begin", (0.0, 0.0)), ("unpacked", (1.0, 0.5)), ("building", (2.0, 0.5)), ("built", (2.5, 4.5)),
-             ("mmaptest: done (1.0 s)", (3.0, 9.0)), ("graded", (3.25, 9.25)), ("reported", (3.5, 9.25))]
-    assert benchbatch.steps(marks, report) == {"unpack": 2.5, "build": 4.5, "watching": 1.0, "report": 0.25, "QEMU": 0.75, "runs": 2}
-    assert benchbatch.steps(marks[:2] + [("reported", (1.5, 0.5))], "") == {"unpack": 1.5, "report": 0.5, "QEMU": 0, "runs": 0}
+             ("mmaptest: done (1.0 s)", (3.0, 9.0)), ("built", (3.0, 10.0)), ("graded", (3.25, 10.25)), ("reported", (3.5, 10.25))]
+    assert benchbatch.steps(marks, report) == {"unpack": 2.5, "build": 5.5, "watching": 4.75, "report": 0.25, "QEMU": 0.75, "runs": 2}
+    assert benchbatch.steps(marks[:2] + [("reported", (1.5, 0.5))], "") == {"unpack": 1.5, "report": 0.5, "watching": 0, "QEMU": 0,
+                                                                          "runs": 0}
+
+
+SPENDS = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from grader import benchbatch, pool
+pool.prctl(pool.PR_SET_CHILD_SUBREAPER, 1)
+before = benchbatch.spent()[1]
+subprocess.run(["sh", "-c", "sh -c 'i=0; while test $i -lt 300000; do i=$((i+1)); done' > /dev/null &"])
+print(benchbatch.spent()[1] - before)
+"""
+
+
+def test_what_outlives_the_command_that_started_it_is_counted_too():
+    said = subprocess.run([sys.executable, "-c", SPENDS, KIT], capture_output=True, text=True, check=True)
+    assert float(said.stdout) > 0.05
+
+
+def test_the_end_of_a_build_is_marked_as_long_as_that_is_wanted():
+    marks = []
+    place = SimpleNamespace(make=lambda name: f"made {name}")
+    with benchbatch.marked(place, "make", marks.append):
+        assert place.make("x") == "made x"
+    place.make("y")
+    assert marks == ["built"]
 
 
 def benchbatch_grade(runs):

@@ -1156,9 +1156,9 @@ freepages(void)
   int n = 0;
 
   if (child() == 0) {
-    for (int step = 256; step > 0; step /= 16)
-      while (sbrk(step * PGSIZE) != SBRK_ERROR)
-        n += step;
+    for (int pages = 256; pages > 0; pages /= 16)
+      while (sbrk(pages * PGSIZE) != SBRK_ERROR)
+        n += pages;
     write(out, &n, sizeof(n));
     exit(0);
   }
