@@ -139,7 +139,7 @@ def test_no_line_of_a_hidden_test_or_of_what_looks_at_it_is_in_what_students_get
         return {code for code in map(handout.plain, content.decode().splitlines()) if len(code) >= 30}
 
     def is_idle(line):
-        return re.match(r"(from|import|mapped = )", line)
+        return re.match(r"(from|import|mapped = |name = )", line)
 
     given = set().union(*(lines(file.content) for file in release.template_files().values()))
     known = set().union(*(lines(file.content) for file in [*handout.stage_files(8).values(), *handout.official_files().values()]))
