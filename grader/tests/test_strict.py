@@ -107,6 +107,18 @@ def test_what_the_strict_kernel_is_made_of_is_not_compiled_again(tmp_path):
     assert said.output.count("direct_cache_hit") == 2 and "miss" not in said.output and "Read-only file system" in said.output
 
 
+def test_no_command_of_the_makefile_writes_to_the_cache_that_the_strict_kernel_comes_from(tmp_path):
+    tree, kit, work = tmp_path / "tree", tmp_path / "kit", tmp_path / "work"
+    for place in (tree / "kernel", kit, work):
+        place.mkdir(parents=True)
+    tried = "$(shell touch /ccache/here; echo x > /tmp/there)"
+    for name, text in {"Makefile": f"{tried}\n{MAKEFILE}", "kernel/kernel.ld": "SECTIONS { }\n", "kernel/one.c": "int one;\n",
+                       "kernel/two.c": "int two;\n"}.items():
+        (tree / name).write_text(text)
+    kernel, _ = strict.first(tree, work, 1, sandbox.confined(tmp_path / "box", kit))
+    assert kernel().is_file() and any((work / "cache").rglob("*R")) and not (work / "cache/here").exists()
+
+
 def test_a_kernel_that_can_not_be_built_is_told_only_when_it_is_needed(tmp_path):
     kernel, box = strict.first(tmp_path, tmp_path / "work", 1, sandbox.OPEN)
     assert box == sandbox.OPEN
