@@ -8,6 +8,7 @@
 
 #define PAGES   300     // more than fork promises copies for
 #define FEW     20
+#define SOME    60
 #define CROWD   3       // processes that store at one time
 
 static char data[3 * PGSIZE] = "data";
@@ -351,11 +352,11 @@ storer(int me)
 {
   char *argv[] = { self, "-gone", 0 };
 
-  for (int i = 0; i < 100; i++) {
+  for (int i = 0; i < SOME; i++) {
     store(area + i * PGSIZE + 2, me);
-    store(heap + (99 - i) * PGSIZE + 2, me);
+    store(heap + (SOME - 1 - i) * PGSIZE + 2, me);
   }
-  for (int i = 0; i < 100; i++)
+  for (int i = 0; i < SOME; i++)
     check(load(area + i * PGSIZE + 2) == me && load(heap + i * PGSIZE + 2) == me && load(area + i * PGSIZE) == (char)(i + 1),
           "one of several processes that store at one time sees another's store");
   if (me % 4 == 0)
@@ -382,7 +383,7 @@ middleround(int round)
     if (pids[i] == 0)
       storer(1 + i + round);
   }
-  for (int i = 0; i < 100; i++)   // the parent stores as well
+  for (int i = 0; i < SOME; i++)   // the parent stores as well
     store(area + i * PGSIZE + 2, 'P');
   kill(pids[round % CROWD]);
   for (int i = 0; i < CROWD; i++)
@@ -393,13 +394,15 @@ static void
 middle(void)
 {
   makeareas();
+  unmap(area + SOME * PGSIZE, (PAGES - SOME) * PGSIZE);   // there must be memory enough for all of them
+  sbrk(-(PAGES - SOME) * PGSIZE);
   for (int round = 0; round < 2; round++)
     middleround(round);
   pause(2);   // children of children end as well
   int before = freepages();
   for (int round = 0; round < 20; round++)
     middleround(round);
-  for (int i = 0; i < 100; i++)
+  for (int i = 0; i < SOME; i++)
     check(load(area + i * PGSIZE + 2) == 'P' && load(heap + i * PGSIZE + 2) == 0, "parent: a store is lost, or a child's is seen");
   int lost = 1;
   for (int i = 0; i < 10 && lost; i++) {
@@ -407,7 +410,8 @@ middle(void)
     pause(1);
   }
   check(!lost, "pages are lost where several processes store at one time");
-  dropareas();
+  unmap(area, SOME * PGSIZE);
+  sbrk(-SOME * PGSIZE);
 }
 
 static struct section all[] = {
