@@ -70,6 +70,7 @@ def test_the_solution_is_seen_to_be_right(solution_disk, tmp_path):
     ("t7-private-shared", "page-copies", "it is the parent's page too"),
     ("t7-dirty-moved", "disk-inherited", "what was stored to page 0 of o.inherited is not on the disk"),
     ("t8-not-shared", "page-shared", "in one process, and at"),
+    ("t9-present-at-once", "page-anon", "before the first touch of anonymous memory: page 0 is in the page table"),
     ("t9-shared-if-touched", "page-family", "MAP_SHARED memory, page 1, the child: physical memory does not have there what was stored"),
     ("t10-fixed-drops-dirty", "page-replaced", "what was stored to page 1 of o.under is not on the disk"),
     ("t11-stays-writable", "page-rights", "after mprotect with PROT_READ: the PTE of page 1 has W or X"),
