@@ -128,7 +128,8 @@ def test_there_are_enough_of_every_task():
     bugs = Counter(patch.task for patch in ALL)
     variants = Counter(patch.track for patch in ALL if not patch.task)
     assert sum(bugs[task] for task in range(1, 9)) >= 80 and all(bugs[task] for task in range(1, 9))
-    assert variants["core"] >= 10
+    assert all(bugs[task] >= 7 for task in range(9, 15))
+    assert variants["core"] >= 10 and variants["all"] >= 6
 
 
 @pytest.mark.parametrize("patch", ALL, ids=lambda patch: patch.name)
