@@ -376,6 +376,18 @@ freepages(void)
   return n;
 }
 
+// How many mappings that don't merge there is room for in the table; found in len bytes from p on, which are left free.
+int
+room(char *p, int len)
+{
+  int n = 0;
+
+  for (char *at = p; at < p + len && mmap(at, PGSIZE, RDWR, ANON | MAP_FIXED, -1, 0) == at; at += 2 * PGSIZE)
+    n++;
+  unmap(p, len);
+  return n;
+}
+
 // How many blocks files can get.
 int
 freeblocks(void)

@@ -59,4 +59,5 @@ int   storekills(char *p);
 int   takeall(void);
 void  shrink(void);
 int   freepages(void);
+int   room(char *p, int len);
 int   freeblocks(void);

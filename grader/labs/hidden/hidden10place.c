@@ -206,24 +206,12 @@ onebyone(int n, int order, int fd)
     check(load(BASE + i * PGSIZE) == (char)i, "a page of many that merged has something else");
 }
 
-// How many mappings there is still room for, which don't merge.
-static int
-room(void)
-{
-  int n = 0;
-
-  for (char *p = BASE + AREA / 2; p < BASE + AREA && mmap(p, PGSIZE, RDWR, ANON | MAP_FIXED, -1, 0) == p; p += 2 * PGSIZE)
-    n++;
-  unmap(BASE + AREA / 2, AREA / 2);
-  return n;
-}
-
 static void
 merge(void)
 {
   for (int order = 0; order < 3; order++) {
     onebyone(order == 2 ? 200 : 250, order, -1);
-    check(room() == NVMA - 1, "mappings that merged take more than one slot");
+    check(room(BASE + AREA / 2, AREA / 2) == NVMA - 1, "mappings that merged take more than one slot");
     unmap(BASE, AREA);
   }
   for (int order = 0; order < 3; order++) {

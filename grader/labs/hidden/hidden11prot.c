@@ -319,18 +319,6 @@ fulltable(void)
   unmap(BASE, AREA);
 }
 
-// How many mappings there is still room for, which don't merge.
-static int
-room(void)
-{
-  int n = 0;
-
-  for (char *p = BASE + AREA / 2; p < BASE + AREA && mmap(p, PGSIZE, RDWR, ANON | MAP_FIXED, -1, 0) == p; p += 2 * PGSIZE)
-    n++;
-  unmap(BASE + AREA / 2, AREA / 2);
-  return n;
-}
-
 // Cut a mapping of 200 pages at many places, and make all alike again: from the left, the right, or at once.
 static void
 alikeagain(int how)
@@ -347,7 +335,7 @@ alikeagain(int how)
     for (int k = 0; k < 50 && how < 2; k++)
       protect(p + (4 * (how ? 49 - k : k) + shift) * PGSIZE, PGSIZE, RDWR);
   }
-  check(room() == NVMA - 1, "parts that are alike again take more than one slot");
+  check(room(BASE + AREA / 2, AREA / 2) == NVMA - 1, "parts that are alike again take more than one slot");
   for (int i = 0; i < 200; i++) {
     check(load(p + i * PGSIZE) == (char)i, "a page has lost what it held by mprotect");
     store(p + i * PGSIZE, 'x');
