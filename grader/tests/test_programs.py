@@ -16,8 +16,8 @@ from grader.machine import Machine, command
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SECONDS = 120                  # for one typed line; only a machine that hangs takes longer
 TEXT = "alpha\nbeta gamma\n\nalphabet\na.b\nlast line without end"
-OPERATIONS = ("null fork exec lazyfault privatefault sharedfault cowfault forkmany unmapclean unmapdirty anonfault crowdfault "
-              "protectmany mmap write1m pipe")
+OPERATIONS = ("null fork exec lazyfault privatefault sharedfault smallfault largefault cowfault forkmany unmapclean unmapdirty "
+              "anonfault crowdfault protectmany mmap write1m pipe")
 LONG = "x" * (1023 - len("echo  | wc"))                 # in such a line, the longest that the shell takes
 LINES = "".join(f"{n} {'-' * (n % 300)}\n" for n in range(700))
 FILES = {
