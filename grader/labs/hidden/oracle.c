@@ -254,6 +254,7 @@ shared(void)
   if (child() == 0)
     stranger();
   char *p = mapped(SHARED, 2, RDWR, MAP_SHARED);
+  loadword(p, 0, SECOND);   // whoever comes first to page 0 does not come to its start
   storeword(p, SHARED, 0, FIRST);
   storeword(p, SHARED, 1, FIRST);
   hear();
