@@ -111,12 +111,13 @@ def stage_files(stage):
 
 
 def solution(work, rubric):
-    """Build the solution, of which forgeries may bring products; return its tree (a Path)."""
+    """Build the core lab, finished, of which forgeries may bring products; return its tree (a Path)."""
     home = work / "solution"
     home.mkdir(exist_ok=True)
-    built = compile_tree(tree.prepare(mutants.SOLUTION, home / "tree", rubric.protected, OFFICIAL).path, home)
+    handout.write_stage(handout.CORE, rubric.track, home / "source")
+    built = compile_tree(tree.prepare(home / "source", home / "tree", rubric.protected, OFFICIAL).path, home)
     if not built.ok:
-        raise CouldNotGrade(f"solution/ does not build: {built.error}")
+        raise CouldNotGrade(f"the core lab, finished, does not build: {built.error}")
     return built.tree
 
 

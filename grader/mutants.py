@@ -26,7 +26,6 @@ from .report import text
 from .score import Outcome
 
 HERE = Path(__file__).resolve().parent
-SOLUTION = HERE.parent / "solution"
 MUTANTS = HERE / "tests/mutants"        # NAME.patch: a bug
 VARIANTS = HERE / "tests/variants"      # NAME.patch: another right solution
 WORK = Path("build/mutants")            # below the current directory: a report for each patch, and the workers' trees
