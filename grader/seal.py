@@ -189,7 +189,8 @@ class Reader:
         for one in vouched:
             rest = rest.replace(one.text, "", 1)
         good = [one.text for one in vouched if self.good(one, known)]
-        foreign = shown(rest, known)
+        whole = shown(line, known)      # which may be a text of the program's with more behind it
+        foreign = shown(rest, known) or ("" if any(events.shows(one.text, whole) for one in vouched) else whole)
         if foreign:
             self.doubts.append((line.strip(), f"the line `{foreign}` was printed, but not by {self.name}"))
         clean = len(good) == len(vouched) and not foreign and all(text in line for text in good)

@@ -129,6 +129,7 @@ def test_a_torn_line_counts_as_it_was():
 @pytest.mark.parametrize("lines, why, left", [
     (["test fork: OK"], "the line `test fork: OK` was printed, but not by mmaptest", ""),
     (["test fork: OK " + sealed("test exit")], "the line `test fork: OK` was printed, but not by mmaptest", "test exit"),
+    ([sealed("test fork").replace("test fork", "test fork: OK")], "the line `test fork: OK` was printed, but not by mmaptest", "test fork"),
     ([sealed("test fork", 4), sealed("test fork: OK", 4)], "mmaptest was led past what it tests", ""),
     ([sealed("test fork: OK", 4)], "mmaptest was led past what it tests", ""),
     ([sealed("mmaptest failure: x, pid=3"), sealed("test fork: OK", 9)], "was printed after mmaptest had reported a failure", ""),
