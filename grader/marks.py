@@ -77,6 +77,7 @@ class Watch:
         self.stops = 0
         self.stood = 0.0                # seconds for which the machine has stood still, and
         self.since = None               # since when it does; None: it runs
+        self.ready = threading.Event()  # the breakpoint is set, or can't be
 
     def standing(self):
         """For how many seconds the machine has been made to stand still so far."""
@@ -85,11 +86,14 @@ class Watch:
 
     @contextmanager
     def attend(self, path):
-        """Watch the machine whose stub listens at path (a Path); gives standing. Raises CouldNotGrade if the stub is of no use."""
+        """Watch the machine whose stub listens at path (a Path), from the first mark on; gives standing.
+
+        Raises CouldNotGrade if the stub is of no use."""
         over, ring = os.pipe()
         thread = threading.Thread(target=self.work, args=(path, over))
         thread.start()
         try:
+            self.ready.wait()           # on a busy host the program could be past its marks before
             yield self.standing
         finally:
             os.close(ring)              # which makes over readable
@@ -104,6 +108,7 @@ class Watch:
         try:
             stub = Stub(path, over)
             stub.breakpoint(self.address)
+            self.ready.set()
             while self.stops < MOST_STOPS:
                 self.stop(stub, self.run_on(stub))
         except Ended:
@@ -112,6 +117,7 @@ class Watch:
             self.trouble = error
         finally:
             self.stood, self.since = self.standing(), None
+            self.ready.set()
             if stub:
                 stub.leave(self.address)
 

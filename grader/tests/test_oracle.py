@@ -3,6 +3,7 @@
 import functools
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 
 import pytest
@@ -357,6 +358,18 @@ def watched(monkeypatch, *stops):
     with watch.attend(None):
         pass
     return watch, stub
+
+
+def test_nothing_is_typed_before_marks_are_seen(monkeypatch):
+    stub = MadeUpStub([])
+
+    def slow(path, over):
+        time.sleep(0.2)
+        return stub
+
+    monkeypatch.setattr(marks, "Stub", slow)
+    with Watch(oracle.MARK, KEY).attend(None):
+        assert stub.said[0] == ("breakpoint", oracle.MARK)
 
 
 def test_a_mark_is_read_and_the_program_goes_back(monkeypatch):
