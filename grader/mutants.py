@@ -47,6 +47,7 @@ class Patch:
     hidden: frozenset[str]              # hidden tests that must be lost
     equivalent: str                     # why a bug can't be seen; "" if it can
     why: str                            # why a bug loses hidden tests of tasks whose own evidence it does not lose
+    may: frozenset[str] = frozenset()   # hidden tests that some runs lose and others don't
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,11 @@ def read_all(mutants=MUTANTS, variants=VARIANTS):
 def read(path, kind):
     """The Patch in a file (a Path); kind is "mutant" or "variant". Raises CouldNotGrade, naming the field that is wrong."""
     found = fields(path)
-    known = {"mutant": {"Task", "Bug", "Loses", "Equivalent", "Why"}, "variant": {"Differs", "Track"}}[kind]
+    known = {"mutant": {"Task", "Bug", "Loses", "May", "Equivalent", "Why"}, "variant": {"Differs", "Track"}}[kind]
     for name in found:
         if name not in known:
             raise CouldNotGrade(f"{path}: a {kind} has no field {name}: known are {', '.join(sorted(known))}")
-    for name in known - {"Loses", "Equivalent", "Why", "Track"}:
+    for name in known - {"Loses", "May", "Equivalent", "Why", "Track"}:
         if name not in found:
             raise CouldNotGrade(f"{path}: the header lacks {name}:")
     if kind == "variant":
@@ -116,9 +117,12 @@ def read(path, kind):
     if ("Loses" in found) == ("Equivalent" in found):
         raise CouldNotGrade(f"{path}: the header must have either Loses: or Equivalent:")
     tasks, hidden = losses(path, found.get("Loses", ""))
+    certain, may = losses(path, found.get("May", ""))
+    if certain or may and not found.get("Why"):
+        raise CouldNotGrade(f"{path}: May must be hidden tests that are lost in some runs alone, and Why: must say why")
     task = int(found["Task"])
     track = tracks.CORE if task in tasks_of(tracks.CORE) else WHOLE
-    return Patch(path.stem, path, task, track, found["Bug"], tasks, hidden, found.get("Equivalent", ""), found.get("Why", ""))
+    return Patch(path.stem, path, task, track, found["Bug"], tasks, hidden, found.get("Equivalent", ""), found.get("Why", ""), may)
 
 
 def fields(path):
@@ -312,7 +316,7 @@ def mistakes(patch, grade):
             + [f"survives: hidden test {name} {'passes' if name in known else 'is not there'}"
                for name in sorted(patch.hidden - set(hidden))]
             + [f"loses hidden test {name} of task {hidden[name]}, and should not"
-               for name in sorted(set(hidden) - patch.hidden) if hidden[name] not in related])
+               for name in sorted(set(hidden) - patch.hidden - patch.may) if hidden[name] not in related])
 
 
 def why(grade, number):

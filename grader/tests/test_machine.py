@@ -236,11 +236,11 @@ def test_a_real_wait_for_a_cpu_is_no_rest():
     hogs = [subprocess.Popen(["taskset", "-c", cpu, "sh", "-c", "while :; do :; done"]) for _ in range(3)]
     child = subprocess.Popen(["taskset", "-c", cpu, "nice", "-n", "19", "sh", "-c", "while :; do :; done"])
     try:
-        measured = machine.Meter(child.pid)
+        measured, begin = machine.Meter(child.pid), machine.time.monotonic()
         for _ in range(30):
             machine.time.sleep(0.05)
             measured.update()
-        assert measured.streak == 0.0 and measured.idle < 0.3
+        assert measured.streak == 0.0 and measured.idle < (machine.time.monotonic() - begin) / 2
     finally:
         for process in [child, *hogs]:
             process.kill()

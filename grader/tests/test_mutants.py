@@ -56,9 +56,9 @@ def grade(stage, **changed):
         for task in whole.tasks))
 
 
-def patch(tasks=(), hidden=(), track="core"):
-    """A Patch that says it loses these."""
-    return Patch("bug", None, 8, track, "A bug.", frozenset(tasks), frozenset(hidden), "", "")
+def patch(tasks=(), hidden=(), track="core", may=()):
+    """A Patch that says it loses these, and may lose others."""
+    return Patch("bug", None, 8, track, "A bug.", frozenset(tasks), frozenset(hidden), "", "", frozenset(may))
 
 
 # Headers.
@@ -97,6 +97,8 @@ def test_bugs_of_later_tasks_and_variants_that_say_so_are_of_the_whole_tree(tmp_
     ("Task: 1\nBug: B.\nLoses: all\n" + DIFF, "mutant", "Loses must be task numbers and `hidden NAME`.*not 'all'"),
     ("Task: 1\nBug: B.\nLoses: 1 2\n" + DIFF, "mutant", "Loses must be"),
     ("Task: 1\nBug: B.\nLoses: 0\n" + DIFF, "mutant", "Loses must be"),
+    ("Task: 1\nBug: B.\nLoses: 1\nMay: 2\nWhy: W.\n" + DIFF, "mutant", "May must be hidden tests that are lost in some runs alone"),
+    ("Task: 1\nBug: B.\nLoses: 1\nMay: hidden split\n" + DIFF, "mutant", "Why: must say why"),
     ("Task: 1\nBug: B.\nLoses: 1\nBy: me\n" + DIFF, "mutant", "a mutant has no field By"),
     ("Task: 1\nTask: 2\nBug: B.\nLoses: 1\n" + DIFF, "mutant", ":2: not a line of the form"),
     ("Task: 1\nwhatever\n" + DIFF, "mutant", ":2: not a line of the form"),
@@ -141,15 +143,15 @@ def test_a_patch_applies_and_touches_what_students_write(patch, bases, trees):
     assert touched and not any(tree.matches(name, bases[patch.track].rubric.protected) for name in touched)
 
 
-@pytest.mark.parametrize("patch", [patch for patch in ALL if patch.hidden], ids=lambda patch: patch.name)
+@pytest.mark.parametrize("patch", [patch for patch in ALL if patch.hidden | patch.may], ids=lambda patch: patch.name)
 def test_the_hidden_tests_that_a_patch_names_are_there(patch, bases):
-    assert patch.hidden <= set(hidden_tasks(bases[patch.track].rubric))
+    assert patch.hidden | patch.may <= set(hidden_tasks(bases[patch.track].rubric))
 
 
 @pytest.mark.parametrize("patch", [patch for patch in ALL if patch.task], ids=lambda patch: patch.name)
 def test_a_bug_that_costs_hidden_tests_of_other_tasks_says_why(patch, bases):
     task = hidden_tasks(bases[patch.track].rubric)
-    others = {name for name in patch.hidden if task[name] not in patch.tasks | {patch.task}}
+    others = {name for name in patch.hidden | patch.may if task[name] not in patch.tasks | {patch.task}}
     assert bool(others) == bool(patch.why), others
 
 
@@ -184,6 +186,9 @@ def test_a_patch_is_laid_over_the_files_alone(tmp_path):
     (8, {"task5": [("split", False)]}, patch(hidden=["split"]), []),
     (8, {"task5": [("split", True)]}, patch(hidden=["split"]), ["survives: hidden test split passes"]),
     (8, {}, patch(hidden=["split"]), ["survives: hidden test split is not there"]),
+    (8, {"task5": [("split", False)]}, patch(may=["split"]), []),
+    (8, {"task5": [("split", True)]}, patch(may=["split"]), []),
+    (8, {"task5": [("split", False), ("ranges", False)]}, patch(may=["split"]), ["loses hidden test ranges of task 5, and should not"]),
     (8, {"task5": [("split", False)]}, patch(), ["loses hidden test split of task 5, and should not"]),
     (8, {"task5": [("split", False), ("ranges", False)]}, patch(hidden=["split"]), []),
     (7, {"task8": [("same", False)]}, patch([8]), []),
