@@ -12,7 +12,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, build, handout, machine, tree
+from . import CouldNotGrade, build, handout, machine, tracks, tree
 from .grade import OFFICIAL
 from .transcript import Ending
 
@@ -83,15 +83,10 @@ def counts(guest, names=None, note=""):
 
 def core_counts(place):
     """The same of the stage after the core tasks, where fork copies and each private mapping reads."""
-    made = built(place / "core", staged(place / "stage", CORE))
+    handout.write_stage(CORE, tracks.CORE, place / "stage")
+    made = built(place / "core", place / "stage")
     guest = machine.Machine(made.kernel, made.image, **EXACT)
     yield from counts(guest, CORE_COUNTED, f" (stage {CORE})")
-
-
-def staged(directory, stage):
-    """A directory (a Path) with the files of a stage."""
-    handout.write(handout.stage_files(stage), directory, f"The lab, stage {stage}", handout.products(KIT / "solution"))
-    return directory
 
 
 def instructions(guest, name, few, many):

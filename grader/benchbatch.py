@@ -71,7 +71,7 @@ def measure(order, rubric, workers):
 def make_class(number, place):
     """Make so many different submissions of the core lab below place (a Path): stages, known bugs, other right solutions; return how
     many. Raises CouldNotGrade for a patch that does not apply."""
-    stages = [{name: file.content for name, file in handout.stage_files(stage).items()} for stage in STAGES]
+    stages = [handout.contents(stage) for stage in STAGES]
     patches = [patch for patch in mutants.read_all() if patch.track == tracks.CORE]
     kinds = stages + patches
     random.Random(1).shuffle(kinds)

@@ -3,10 +3,11 @@
 Only trees of the kit are compiled into the cache. A submission sees it read-only (box.py), so none can leave anything in
 it for another. All are built at the same place in a box, so a file hits whichever directory its tree comes from."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, build, handout, rebuild, sandbox, tree
+from . import CouldNotGrade, build, handout, rebuild, sandbox, tracks, tree
 
 KIT = Path(__file__).resolve().parent.parent
 TREES = (KIT / "handout", KIT / "solution")
@@ -22,18 +23,13 @@ def fill(cache, scratch, trees=TREES, jobs=2):
     cache.mkdir(parents=True, exist_ok=True)
     box = sandbox.confined(scratch, cache)
     filling = replace(box, fills=True)
-    for source in (*trees, done(scratch / "done")):
+    done = scratch / "done"
+    shutil.rmtree(done, ignore_errors=True)         # an earlier kit may have made it
+    handout.write_stage(handout.CORE, tracks.CORE, done)
+    for source in (*trees, done):
         copy = tree.prepare(source, scratch / "fill", (), KIT)
         made = build.make(copy.path, jobs=jobs, box=filling)
         if not made.ok:
             raise CouldNotGrade(f"{source} can't be built: {made.error}")
         rebuild.kernel(copy.path, scratch / "kernel", jobs, filling)
     return box
-
-
-def done(place):
-    """The tree of the handout with all of its tasks done, made at place (a Path), which is returned."""
-    for name, file in handout.stage_files(handout.CORE).items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(file.content)
-    return place

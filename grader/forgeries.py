@@ -95,7 +95,7 @@ def judge_all(forgeries, rubric, work, jobs):
     work.mkdir(parents=True, exist_ok=True)
     mutants.use_ccache(work)
     products = solution(work, rubric) if any(forgery.brings for forgery in forgeries) else None
-    stages = {stage: stage_files(stage) for stage in {forgery.stage for forgery in forgeries}}
+    stages = {stage: handout.contents(stage) for stage in {forgery.stage for forgery in forgeries}}
 
     def one(forgery, home, stop):
         verdict = judge(forgery, stages[forgery.stage], products, rubric, home, stop)
@@ -103,11 +103,6 @@ def judge_all(forgeries, rubric, work, jobs):
         return verdict
 
     return mutants.in_homes(forgeries, work, jobs, one)
-
-
-def stage_files(stage):
-    """The contents of a stage's files by path."""
-    return {path: file.content for path, file in handout.stage_files(stage).items()}
 
 
 def solution(work, rubric):

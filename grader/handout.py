@@ -335,6 +335,11 @@ def main(options):
     return 0
 
 
+def contents(stage, track=CORE_TRACK):
+    """The contents of all files of a stage of a track (its name), by path. Raises HandoutError, LabError."""
+    return {path: file.content for path, file in stage_files(stage, track).items()}
+
+
 def write_stage(stage, track, out):
     """Write a stage of a track (its name) into a directory (a Path). Raises HandoutError, LabError."""
     write(stage_files(stage, track), out, f"The lab, track {track}, stage {stage}", products(KIT / "solution"))

@@ -35,14 +35,14 @@ class Mark:
 
 
 def mixed(word):
-    """A word (64 bits) that tells nothing of the one that it is made from. The same as mix() in labs/hidden/oracle.c."""
+    """A word (64 bits) that tells nothing of the one that it is made from. The same as mix() in labs/hidden/trace.c."""
     word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9 & MASK
     word = (word ^ word >> 27) * 0x94d049bb133111eb & MASK
     return word ^ word >> 31
 
 
 def secret(key, *words):
-    """A word that is made from words by who knows the key of a Disk. The same as secret() in labs/hidden/oracle.c."""
+    """A word that is made from words by who knows the key of a Disk. The same as secret() in labs/hidden/trace.c."""
     made = key & MASK
     for word in words:
         made = mixed(made ^ word)

@@ -167,8 +167,7 @@ def tasks_of(track):
 def base(track):
     """The Base of a track's patches. Raises CouldNotGrade."""
     rubric = lab.load(strict=True, track=track)
-    files = handout.stage_files(len(rubric.tasks), track)
-    return Base({path: file.content for path, file in files.items()}, rubric)
+    return Base(handout.contents(len(rubric.tasks), track), rubric)
 
 
 def lay(patch, files, target):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from grader import CouldNotGrade, build, forgeries, lab, rebuild, score
+from grader import CouldNotGrade, build, forgeries, handout, lab, rebuild, score
 from grader.explain import Facts
 from grader.forgeries import Forgery
 from grader.score import Outcome
@@ -60,7 +60,7 @@ def test_there_are_enough_forgeries_and_each_says_something_else():
 
 @pytest.mark.parametrize("stage", sorted({forgery.stage for forgery in ALL}))
 def test_all_forgeries_apply_to_their_stage(tmp_path, stage):
-    files = forgeries.stage_files(stage)
+    files = handout.contents(stage)
     for forgery in ALL:
         if forgery.stage == stage:
             assert forgeries.lay(replace(forgery, brings=()), files, None, tmp_path / "tree") == ""

@@ -1,5 +1,6 @@
-// hidden12count.c - task 12: what the calls count, page by page, in processes of all kinds. wmap, wunmap and vmap are a student's
-// library, which the grader's own disk does not have: the open tests are what judges them.
+// hidden12count.c - task 12: what the calls count, page by page, in processes of all kinds.
+//
+// wmap, wunmap and vmap are a student's library, which is not on this disk: the open tests judge it on the student's own.
 #include "kernel/types.h"
 #include "kernel/stat.h"
 #include "kernel/fcntl.h"
