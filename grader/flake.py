@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import CouldNotGrade, lab, machine, rebuild, sandbox, tracks, tree
-from .grade import OFFICIAL, compile_tree, grade_build
+from .grade import OFFICIAL, compile_tree, grade_build, ignore, run_all
 from .report import json as report_json, text
 from .strict import strict_disk
 from .transcript import Ending
@@ -52,6 +52,7 @@ class Result:
     setting: Setting
     grade: object
     why: str
+    alone: tuple = ()           # the Transcripts of sections by themselves, as a submission that fails early has them run
 
 
 def add_arguments(parser):
@@ -144,17 +145,28 @@ def grade_once(built, build_hidden, rubric, home, jobs, setting):
     """The Result of one grade of a Build. A grader that could not do its work is a failure like any other."""
     home.mkdir()
     try:
-        grade = grade_build(built, build_hidden, rubric, home, jobs, lambda line: None, harts=setting.harts, keep=True)
+        grade = grade_build(built, build_hidden, rubric, home, jobs, ignore, harts=setting.harts, keep=True)
+        alone = by_themselves(rubric, built, home, jobs, setting)
+        if rubric.hidden:
+            alone += by_themselves(rubric.hidden, build_hidden(), home, jobs, setting)
     except CouldNotGrade as error:
         return Result(setting, None, f"could not grade: {error}")
-    return Result(setting, grade, failure(grade))
+    return Result(setting, grade, failure(grade, alone), alone)
 
 
-def failure(grade):
-    """Why a grade is not what a right solution must get, in a line; "" if it is."""
-    for run in grade.runs:
+def by_themselves(part, disk, home, jobs, setting):
+    """The Transcripts of the sections of a Lab, each run by itself on a Build. Raises CouldNotGrade."""
+    guest = machine.Machine(disk.kernel, disk.image, setting.harts, user=disk.tree / "user", keep=True)
+    wanted = {evidence.section for evidence in part.asked_evidence()}
+    commands = [section.command for section in part.sections if section.name in wanted and section.command not in part.programs]
+    return run_all(guest, disk, commands, part, home, jobs, ignore)
+
+
+def failure(grade, alone=()):
+    """Why a grade, and the runs of sections by themselves, are not what a right solution must get, in a line; "" if they are."""
+    for run in (*grade.runs, *alone):
         if run.ending != Ending.DONE:
-            return f"{run.program}: {run.ending}: {run.why}"
+            return f"{run.program}: {Ending(run.ending).value}: {run.why}"
     for task in grade.tasks:
         for part in task.hidden:
             if not part.passed:
@@ -256,7 +268,7 @@ def uses(results):
     """The seconds of its budget that each run of each program used, by program, over some Results."""
     found = defaultdict(list)
     for result in results:
-        for run in result.grade.runs if result.grade else ():
+        for run in (*result.grade.runs, *result.alone) if result.grade else ():
             found[run.program].append(run.used_seconds)
     return found
 

@@ -26,6 +26,7 @@ class Program:
     name: str
     budget: float               # CPU seconds that a run may use
     fails: str                  # how a line starts in which it says what went wrong
+    section_budget: float = 0.0     # CPU seconds that a run of one of its sections may use; 0: as many as the whole
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Section:
     program: str
     title: str                  # the line that it starts with; with ": OK" behind, the line that it ends with
     alone: bool = False         # the program runs it only where it is named
-    budget: float = 0.0         # CPU seconds that a run of it alone may use; 0: as many as the program
+    budget: float = 0.0         # CPU seconds that a run of it alone may use; 0: what the program says
     outside: bool = False       # what it did is looked at from outside too: oracle.py knows its name
 
     @property
@@ -181,8 +182,9 @@ class Lab:
 
     def budget(self, command):
         """The CPU seconds that a run of command may use."""
+        program = self.program_named(command.split()[0])
         section = next((s for s in self.sections if s.command == command), None)
-        return section.budget if section and section.budget else self.program_named(command.split()[0]).budget
+        return section and (section.budget or program.section_budget) or program.budget
 
     def outside(self, command):
         """Whether what a run of command did is looked at from outside too."""

@@ -79,7 +79,7 @@ def test_the_budgets_of_sections_and_of_hidden_tests():
 
 
 def test_a_budget_that_is_too_near_is_told_and_fails():
-    rubric = replace(syn.LAB, factor=4.0)
+    rubric = replace(syn.LAB, factor=4.0, tests=tuple(replace(one, section_budget=0.0) for one in syn.LAB.tests))
     enough = rubric.budget("mmapsharedtest") / 4
     assert flake.tight(flake.summaries([result(1, 1, False, used=enough)], rubric), rubric) == []
     late = [result(1, 1, False), result(2, 1, True, used=enough * 1.25)]
@@ -132,6 +132,16 @@ def test_no_grade_is_a_failure():
     assert flake.failure(score.grade(syn.LAB, syn.build(ok=False, error="x.c:1: error"), [], syn.NO_TABLE))
 
 
+def test_full_marks_are_not_enough_if_a_section_by_itself_failed():
+    alone = tuple(replace(run, program="mmaptest fork", ending=syn.Ending.FAILED, why="it ended with status 1") for run in syn.stage_runs(8)[:1])
+    assert flake.failure(GRADE, alone) == "mmaptest fork: failed: it ended with status 1"
+
+
+def test_what_a_section_by_itself_used_counts():
+    alone = tuple(replace(run, program="mmaptest fork", used_seconds=1.5) for run in syn.stage_runs(8)[:1])
+    assert flake.uses([replace(result(1, 1, False), alone=alone)])["mmaptest fork"] == [1.5]
+
+
 # Runs.
 
 def measured(source, work, runs, harts="2-3"):
@@ -164,7 +174,7 @@ def test_a_grader_that_could_not_do_its_work_is_a_failure_that_is_kept(fake_tree
 
 
 def test_a_run_that_passed_leaves_nothing(fake_tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(flake, "failure", lambda grade: "")
+    monkeypatch.setattr(flake, "failure", lambda grade, alone: "")
     measured(fake_tree(), tmp_path / "flake", 1)
     assert sorted(path.name for path in (tmp_path / "flake").iterdir()) == ["build.log", "tree"]
 
@@ -211,4 +221,5 @@ def test_the_solution_passes_on_an_idle_and_on_a_loaded_host(tmp_path, monkeypat
     status = cli.main(["flake", "--runs", "2", "--harts", "4"])
     out = capsys.readouterr().out
     assert "Passed: 2 of 2" in out, out
+    assert all(section.command in out for section in lab.load().sections if section.program == "mmaptest")
     assert (status == 0) == ("its budget is" not in out)        # a host can be so busy that a budget looks too small

@@ -58,6 +58,12 @@ def test_the_small_lab_loads(tmp_path):
     assert small.programs == ("t",) and small.budget("t a") == 5 and small.tasks[0].evidence[0].section == "a"
 
 
+def test_a_section_by_itself_has_its_own_budget_or_the_programs_for_sections_or_all(tmp_path):
+    sections = SMALL.replace("budget = 5\n", "budget = 5\nsection_budget = 2\n")
+    assert [load(tmp_path, sections).budget(command) for command in ("t", "t a")] == [5, 2]
+    assert load(tmp_path, sections.replace('title = "test a"', 'title = "test a"\nbudget = 9')).budget("t a") == 9
+
+
 @pytest.mark.parametrize("old, new, says", [
     ("points = 10\nmapped", "points = 11\nmapped", "points is 11, but the tasks' points make 10"),
     ("budget = 5\n", "", r"\[\[program\]\] t: budget is missing"),
@@ -152,11 +158,6 @@ def test_a_task_runs_only_what_shows_it():
     part = syn.LAB.narrow(task=6)
     assert part.programs == ("mmaptest exit", "mmaptest")
     assert part.followups([syn.default_run(8), syn.section_run("exit", 8)]) == ()
-
-
-def test_a_section_can_have_a_budget_of_its_own():
-    assert syn.LAB.budget("mmaptest exit") == syn.named("exit").budget > syn.LAB.budget("mmaptest")
-    assert syn.LAB.budget("mmaptest fork") == syn.LAB.budget("mmaptest") == syn.LAB.program_named("mmaptest").budget
 
 
 # The real file, against the lab's programs and pages.
