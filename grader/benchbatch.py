@@ -23,9 +23,12 @@ KIT = Path(__file__).resolve().parent.parent
 CLASS = 100                     # submissions
 STAGES = range(9)
 NOTES = "BENCH_BATCH_NOTES"     # the variable that tells workers where to note what each step took
+MAIN = "BENCH_BATCH_MAIN"       # and which process is the batch's own
+PARTS = 4                       # of a batch, which are compared
 STEPS = {"unpack": "unpack: take it in, copy the tree", "build": "build", "boot": "QEMU: boots", "tests": "QEMU: tests",
          "watching": "watch and confine QEMU, read ELF files", "report": "report", "batch": "pack, render and write results"}
 BARE = ("build", "boot", "tests")       # what no grader can do without
+NOTED = ("unpack", "build", "QEMU", "watching", "report")       # what a worker notes of these
 BUDGET = 60.0                   # seconds that the loop's boot may take
 
 
@@ -46,13 +49,14 @@ def main(options):
         rubric = lab.load(strict=options.strict)
         print(f"   {made} submissions; first the loop", file=sys.stderr, flush=True)
         loop = plain_loop(sorted((place / "in").iterdir())[::max(1, made // options.loop)][:options.loop], place / "loop")
-        os.environ[NOTES] = str(place / "notes")
+        os.environ[NOTES], os.environ[MAIN] = str(place / "notes"), str(os.getpid())
         with pool.chosen("", options.jobs, True) as workers:
             wall, own = measure(batch.Order(place / "in", place / "out", options.strict), rubric, workers)
         notes = [json.loads(line) for line in (place / "notes").read_text().splitlines()]
-        taken = mean({**note, "batch": own / made} for note in notes)
+        taken = mean({**{key: note[key] for key in (*NOTED, "runs")}, "batch": own / made} for note in notes)
         taken = with_boots(taken, boot_seconds(place / "boot"))
     show(made, options.jobs, wall, taken, loop)
+    show_growth(parts(notes))
     return 0
 
 
@@ -111,8 +115,15 @@ def timed(job):
         answer = worker.grade(job, mark)
     mark("reported")
     with open(os.environ[NOTES], "a") as notes:
-        notes.write(json.dumps(steps(marks, json.loads(answer)["report"])) + "\n")
+        sizes = {"main": size(os.environ[MAIN]), "worker": size("self")}
+        notes.write(json.dumps({**steps(marks, json.loads(answer)["report"]), **sizes}) + "\n")
     return answer
+
+
+def size(process):
+    """How large a process (its number, or self) is: MB of memory, and open files."""
+    resident = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+    return resident / 1e6, len(os.listdir(f"/proc/{process}/fd"))
 
 
 @contextmanager
@@ -145,7 +156,7 @@ def spent():
 
 def steps(marks, report):
     """The CPU seconds by step. What QEMU itself took is what its runs say; its sandbox, and gdb, belong to the watching."""
-    taken = Counter()
+    taken = Counter(dict.fromkeys(NOTED, 0))
     for (_, before), (line, after) in zip(marks, marks[1:]):
         step = {"unpacked": "unpack", "building": "unpack", "built": "build", "reported": "report"}.get(line, "watching")
         taken[step] += after[0] - before[0] + after[1] - before[1]
@@ -183,6 +194,18 @@ def with_boots(taken, boot):
     return {**taken, "boot": boots, "tests": taken["QEMU"] - boots}
 
 
+def parts(notes):
+    """The parts of a batch, in the order in which it was graded: for each (submissions, CPU seconds for one, the most MB and open
+    files of the batch's own process, and of a worker)."""
+    length = max(1, -(-len(notes) // PARTS))
+    found = []
+    for part in (notes[at:at + length] for at in range(0, len(notes), length)):
+        seconds = sum(note[step] for note in part for step in NOTED) / len(part)
+        sizes = (max(note[who][what] for note in part) for who in ("main", "worker") for what in (0, 1))
+        found.append((len(part), seconds, *sizes))
+    return found
+
+
 def boot_seconds(place):
     """The CPU seconds that QEMU takes to boot the solution and end."""
     copy = tree.prepare(KIT / "solution", place, (), grade.OFFICIAL)
@@ -210,3 +233,13 @@ def show(made, jobs, wall, taken, loop):
     console = Console(width=100, highlight=False)
     console.print(speed, steps_taken)
     console.print(f"{taken['runs']:.1f} runs each. Over building and QEMU: {total / bare - 1:.0%}")
+
+
+def show_growth(found):
+    """Print whether a submission costs more, or the processes grow, the longer a batch goes on."""
+    growth = Table(title="as it went on")
+    for heading in ("submissions", "CPU seconds each", "MB", "open files", "MB of a worker", "its open files"):
+        growth.add_column(heading, justify="right")
+    for number, seconds, *sizes in found:
+        growth.add_row(str(number), f"{seconds:.2f}", *(f"{size:.0f}" for size in sizes))
+    Console(width=100, highlight=False).print(growth)

@@ -37,8 +37,8 @@ def test_cpu_seconds_go_to_the_step_that_took_them():
     marks = [("begin", (0.0, 0.0)), ("unpacked", (1.0, 0.5)), ("building", (2.0, 0.5)), ("built", (2.5, 4.5)),
              ("mmaptest: done (1.0 s)", (3.0, 9.0)), ("built", (3.0, 10.0)), ("graded", (3.25, 10.25)), ("reported", (3.5, 10.25))]
     assert benchbatch.steps(marks, report) == {"unpack": 2.5, "build": 5.5, "watching": 4.75, "report": 0.25, "QEMU": 0.75, "runs": 2}
-    assert benchbatch.steps(marks[:2] + [("reported", (1.5, 0.5))], "") == {"unpack": 1.5, "report": 0.5, "watching": 0, "QEMU": 0,
-                                                                          "runs": 0}
+    assert benchbatch.steps(marks[:2] + [("reported", (1.5, 0.5))], "") == {"unpack": 1.5, "build": 0, "report": 0.5, "watching": 0,
+                                                                          "QEMU": 0, "runs": 0}
 
 
 SPENDS = """
@@ -75,3 +75,21 @@ def test_boots_are_taken_out_of_what_qemu_took():
     assert benchbatch.with_boots({"QEMU": 2.0, "runs": 4}, 0.25) == {"QEMU": 2.0, "runs": 4, "boot": 1.0, "tests": 1.0}
     assert benchbatch.with_boots({"QEMU": 0.5, "runs": 4}, 0.25)["tests"] == 0
     assert benchbatch.mean([{"a": 1, "b": 2}, {"a": 3}]) == {"a": 2, "b": 1}
+
+
+def noted(seconds, main, worker):
+    """What a worker notes of a submission that took so long, by the sizes of two processes."""
+    return {"unpack": 0.0, "build": seconds / 2, "QEMU": seconds / 2, "watching": 0.0, "report": 0.0, "main": main, "worker": worker}
+
+
+def test_the_parts_of_a_batch_show_what_grows():
+    notes = [noted(n, (60 + n, 7), (40, 5 + n % 2)) for n in range(1, 10)]
+    assert benchbatch.parts(notes) == [(3, 2.0, 63, 7, 40, 6), (3, 5.0, 66, 7, 40, 6), (3, 8.0, 69, 7, 40, 6)]
+    assert benchbatch.parts(notes[:1]) == [(1, 1.0, 61, 7, 40, 6)] and benchbatch.parts([]) == []
+
+
+def test_the_size_of_a_process_is_what_it_holds():
+    before = benchbatch.size("self")
+    held = bytearray(b"x" * 50_000_000), open(__file__)
+    after = benchbatch.size("self")
+    assert after[0] - before[0] > 40 and after[1] == before[1] + 1 and held
