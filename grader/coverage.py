@@ -4,6 +4,7 @@ QEMU translates a block of instructions when execution first comes to it, and a 
 instruction of the kernel that is in the log was executed, unless one before it in its block trapped: the kernel's don't.
 """
 
+import posixpath
 import re
 import tempfile
 import tomllib
@@ -14,7 +15,7 @@ from elftools.elf.elffile import ELFFile
 from rich.console import Console
 from rich.table import Table
 
-from . import CouldNotGrade, build, elfread, hidden, lab, machine, sandbox, tree
+from . import CouldNotGrade, build, hidden, lab, machine, sandbox, tree
 from .grade import OFFICIAL, transcript_path
 from .transcript import Ending
 
@@ -140,8 +141,22 @@ def spans(kernel):
         for unit in dwarf.iter_CUs():
             program = dwarf.line_program_for_CU(unit)
             states = [entry.state for entry in program.get_entries() if entry.state] if program else []
-            found += pair(states, lambda index: elfread.file_name(program, unit, index))
+            found += pair(states, lambda index: file_name(program, unit, index))
     return found
+
+
+def file_name(program, unit, index):
+    """The path of a line program's file, relative to the tree that was compiled."""
+    entries = program["file_entry"]
+    directories = program["include_directory"]
+    modern = program["version"] >= 5
+    entry = entries[index if modern else index - 1]
+    at = entry.dir_index
+    top = unit.get_top_DIE().attributes["DW_AT_comp_dir"].value.decode("utf-8", "replace")
+    directory = directories[at] if modern else directories[at - 1] if at else b""
+    path = posixpath.join(top, directory.decode("utf-8", "replace"), entry.name.decode("utf-8", "replace"))
+    path = posixpath.normpath(path)
+    return path[len(top) + 1:] if top and path.startswith(top + "/") else path
 
 
 def pair(states, name):

@@ -1,21 +1,26 @@
 """Reads the debug information of ELF files, in a process of its own: they may be hostile.
 
-    python3 -m grader.elfread '[{"elf": PATH, "table": 16, "addresses": [N, ...]}, ...]'
+    python3 -m grader.elfread '[{"elf": PATH, "table": 16, "addresses": [N, ...], "tools": "riscv64-unknown-elf-"}, ...]'
 
 prints a line for each: {"table": TEXT, "near": TEXT, "places": {"N": [FUNCTION, FILE, LINE], ...},
-"segments": [[START, END, FLAGS], ...]}, or {} where it can't be read."""
+"segments": [[START, END, FLAGS], ...]}, or {} where it can't be read. tools is what the names of binutils begin with; table is
+how many VMAs the table must have, or 0: it is not asked for."""
 
+import contextlib
 import json
 import posixpath
+import re
 import resource
+import subprocess
 import sys
-
-from elftools.dwarf.descriptions import describe_form_class
-from elftools.dwarf.ranges import BaseAddressEntry
-from elftools.elf.elffile import ELFFile
 
 MEMORY = 1 << 30        # bytes that this process may use
 SEGMENTS = 16           # parts of a program that are told
+LONGEST = 4 << 20       # bytes of a tool's output that are read
+LOADED = re.compile(r"\s+LOAD\s+\S+ 0x([0-9a-f]+) \S+ \S+ 0x([0-9a-f]+) ([RWE ]{3}) ")    # a segment, as readelf -l has it
+FLAGS = {"E": 1, "W": 2, "R": 4}
+FUNCTION = re.compile(r"\s*\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) FUNC +\S+ +\S+ +\d+ (\S+)")   # a symbol, as readelf -s has it
+COMPILED = re.compile(r"DW_AT_comp_dir\s*: (?:\(.*?\): )?(.*)")
 NESTED = 8              # how deep types are followed
 THROUGH = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type")
 RECORDS = ("DW_TAG_structure_type", "DW_TAG_union_type")
@@ -109,128 +114,80 @@ def find_table(dwarf, least):
     return "", near
 
 
-# Addresses.
+def read_table(path, least):
+    """find_table() of an ELF file."""
+    from elftools.elf.elffile import ELFFile        # here: it takes longer than all else, and not everyone asks for a table
+    with open(path, "rb") as file:
+        elf = ELFFile(file)
+        if not elf.has_dwarf_info():
+            return "", "the kernel has no debug information (compile with -ggdb)"
+        return find_table(elf.get_dwarf_info(), least)
 
-def spans(die, dwarf):
-    """The address ranges [low, high) of a DIE."""
-    low = die.attributes.get("DW_AT_low_pc")
-    high = die.attributes.get("DW_AT_high_pc")
-    if low and high:
-        relative = describe_form_class(high.form) == "constant"
-        return [(low.value, low.value + high.value if relative else high.value)]
-    if "DW_AT_ranges" not in die.attributes:
-        return []
-    base = die.cu.get_top_DIE().attributes.get("DW_AT_low_pc")
-    base = base.value if base else 0
-    found = []
-    for entry in dwarf.range_lists().get_range_list_at_offset(die.attributes["DW_AT_ranges"].value, die.cu):
-        if isinstance(entry, BaseAddressEntry):
-            base = entry.base_address
+
+# Addresses: what the compiler's own tools say of them.
+
+def output(words, asked=""):
+    """The lines that a command prints when it is asked something (text on standard input)."""
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(asked.encode())
+            child.stdin.flush()
+        child.stdin.close()
+        told = child.stdout.read(LONGEST)
+        child.kill()
+    return told.decode("utf-8", "replace").splitlines()
+
+
+def outlines(tools, elf):
+    """The segments of an ELF file that are loaded, the directories in which its parts were compiled, and its functions."""
+    segments, directories, functions = [], set(), []
+    for line in output([f"{tools}readelf", "-lsW", "--debug-dump=info", "--dwarf-depth=1", elf]):
+        part, top, function = LOADED.match(line), COMPILED.search(line), FUNCTION.match(line)
+        if part:
+            start, size = int(part[1], 16), int(part[2], 16)
+            segments.append([start, start + size, sum(bit for letter, bit in FLAGS.items() if letter in part[3])])
+        if top:
+            directories.add(top[1])
+        if function:
+            functions.append((int(function[1], 16), int(function[2], 0), function[3]))
+    return segments[:SEGMENTS], directories, functions
+
+
+def places(tools, elf, addresses, directories, functions):
+    """[function, file, line] of the code at each of some addresses, by the address as text; "" and 0 for what is not known."""
+    if not addresses:
+        return {}
+    told = output([f"{tools}addr2line", "-f", "-e", elf], "".join(f"{address:#x}\n" for address in addresses))
+    found = {}
+    for address, name, place in zip(addresses, told[::2], told[1::2]):
+        file, _, line = place.partition(" (")[0].rpartition(":")
+        if line.isdecimal() and int(line):
+            found[str(address)] = [name.strip("?"), relative(file, directories), int(line)]
         else:
-            start = 0 if entry.is_absolute else base
-            found.append((start + entry.begin_offset, start + entry.end_offset))
+            found[str(address)] = [symbol_at(functions, address), "", 0]
     return found
 
 
-def covers(die, dwarf, address):
-    """Whether a DIE's code is at address."""
-    return any(low <= address < high for low, high in spans(die, dwarf))
+def symbol_at(functions, address):
+    """The name of the function ((address, size, name), ...) that holds address, or "": addr2line takes the one before, however far."""
+    return next((name for start, size, name in functions if 0 <= address - start < max(size, 1)), "")
 
 
-def name_of(die):
-    """The name of a function, looked up where it was declared if it is a copy."""
-    for _ in range(NESTED):
-        if "DW_AT_name" in die.attributes:
-            return text(die, "DW_AT_name")
-        for link in ("DW_AT_abstract_origin", "DW_AT_specification"):
-            if link in die.attributes:
-                die = die.get_DIE_from_attribute(link)
-                break
-        else:
-            return ""
-    return ""
-
-
-def innermost(die, dwarf, address):
-    """The name of the innermost function, inlined ones too, at address."""
-    found = ""
-    for child in die.iter_children():
-        if child.tag in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine", "DW_TAG_lexical_block") \
-                and covers(child, dwarf, address):
-            here = "" if child.tag == "DW_TAG_lexical_block" else name_of(child)
-            found = innermost(child, dwarf, address) or here or found
-    return found
-
-
-def unit_at(dwarf, address):
-    """The compilation unit whose code is at address, or None."""
-    ranges = dwarf.get_aranges()
-    offset = ranges.cu_offset_at_addr(address) if ranges else None
-    if offset is not None:
-        return dwarf.get_CU_at(offset)
-    for unit in dwarf.iter_CUs():
-        if covers(unit.get_top_DIE(), dwarf, address):
-            return unit
-    return None
-
-
-def line_at(dwarf, unit, address):
-    """(file, line) of the code at address; ("", 0) if it is not told."""
-    program = dwarf.line_program_for_CU(unit)
-    before = None
-    for entry in program.get_entries() if program else ():
-        state = entry.state
-        if state is None:
-            continue
-        if before is not None and before.address <= address < state.address:
-            return file_name(program, unit, before.file), before.line
-        before = None if state.end_sequence else state
-    return "", 0
-
-
-def file_name(program, unit, index):
-    """The path of a line program's file, relative to the tree that was compiled."""
-    entries = program["file_entry"]
-    directories = program["include_directory"]
-    modern = program["version"] >= 5
-    entry = entries[index if modern else index - 1]
-    at = entry.dir_index
-    top = text(unit.get_top_DIE(), "DW_AT_comp_dir")
-    directory = directories[at] if modern else directories[at - 1] if at else b""
-    path = posixpath.join(top, directory.decode("utf-8", "replace"), entry.name.decode("utf-8", "replace"))
+def relative(path, directories):
+    """A path of a source, relative to the directory in which it was compiled, if it is below that."""
     path = posixpath.normpath(path)
-    return path[len(top) + 1:] if top and path.startswith(top + "/") else path
-
-
-def symbol_at(elf, address):
-    """The name of the function symbol that holds address, or ""."""
-    table = elf.get_section_by_name(".symtab")
-    for symbol in table.iter_symbols() if table else ():
-        if symbol["st_info"]["type"] == "STT_FUNC" and 0 <= address - symbol["st_value"] < max(symbol["st_size"], 1):
-            return symbol.name
-    return ""
-
-
-def place(elf, dwarf, address):
-    """[function, file, line] of the code at address; "" and 0 for what is not known."""
-    unit = unit_at(dwarf, address) if dwarf else None
-    if unit is None:
-        return [symbol_at(elf, address), "", 0]
-    file, line = line_at(dwarf, unit, address)
-    return [innermost(unit.get_top_DIE(), dwarf, address) or symbol_at(elf, address), file, line]
+    top = max((top for top in directories if path.startswith(top + "/")), key=len, default="")
+    return path[len(top) + 1:] if top else path
 
 
 def read(request):
     """The answer to one request, both as the file's first lines show them."""
-    with open(request["elf"], "rb") as file:
-        elf = ELFFile(file)
-        dwarf = elf.get_dwarf_info() if elf.has_dwarf_info() else None
-        table, near = "", "the kernel has no debug information (compile with -ggdb)"
-        if request["table"] and dwarf:
-            table, near = find_table(dwarf, request["table"])
-        places = {str(address): place(elf, dwarf, address) for address in request["addresses"]}
-        segments = [[s["p_vaddr"], s["p_vaddr"] + s["p_memsz"], s["p_flags"]] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
-    return {"table": table, "near": near, "places": places, "segments": segments[:SEGMENTS]}
+    table = near = ""
+    if request["table"]:
+        table, near = read_table(request["elf"], request["table"])
+    tools, elf = request["tools"], request["elf"]
+    segments, *known = outlines(tools, elf)
+    return {"table": table, "near": near, "segments": segments, "places": places(tools, elf, request["addresses"], *known)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ LEAST = 16                  # VMAs in struct proc
 LIMITS = sandbox.Limits(cpu=20, wall=120, output=1 << 20)      # for all ELF files of a tree
 LONGEST = 120               # characters of a name that are kept
 SOURCES = (Path(__file__).resolve().parent / "official/user", Path(__file__).resolve().parent / "labs/hidden")
+PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-")      # what the names of binutils begin with
+MOST = 1000                 # addresses of one ELF file that are looked up: a pipe holds them
 PLACES = 3                  # where a text may stand, and still tell
 TELLING = 6                 # characters of a text that tells where it stands
 READER = Path(__file__).resolve().with_name("elfread.py")
@@ -22,11 +25,14 @@ def grade(lab, build, transcripts, box=sandbox.OPEN, told=None):
 
     told are those transcripts whose addresses are of this Build's programs (None: all)."""
     found = score.grade(lab, build, transcripts, Facts())
-    return found if found.status == 0 else score.grade(lab, build, transcripts, gather(build, transcripts if told is None else told, box))
+    if found.status == 0:
+        return found
+    known = gather(build, transcripts if told is None else told, box, score.asks_facts(lab, build, transcripts))
+    return score.grade(lab, build, transcripts, known)
 
 
-def gather(build, transcripts, box=sandbox.OPEN):
-    """The Facts of a Build: its VMA table, and the source of every address that the transcripts show.
+def gather(build, transcripts, box=sandbox.OPEN, table=True):
+    """The Facts of a Build: its VMA table (if that is asked for), and the source of every address that the transcripts show.
 
     Never raises for what an ELF file holds: what can't be read is not in the Facts."""
     if not build.ok:
@@ -35,7 +41,7 @@ def gather(build, transcripts, box=sandbox.OPEN):
     for elf, address in asked_addresses(transcripts):
         wanted.setdefault(elf, set()).add(address)
     places = {}
-    answers = ask(build.tree, {elf: addresses for elf, addresses in wanted.items() if (build.tree / elf).exists()}, box)
+    answers = ask(build.tree, {elf: addresses for elf, addresses in wanted.items() if (build.tree / elf).exists()}, box, table)
     for elf, answer in answers.items():
         for address in wanted[elf]:
             place = clean_place(answer.get("places", {}).get(str(address)))
@@ -70,12 +76,13 @@ def string_literals(source):
     return found
 
 
-def ask(tree, wanted, box):
+def ask(tree, wanted, box, table):
     """What elfread says of ELF files in a tree: a dict for each that it could read. wanted are addresses by path, the kernel's first.
 
     It has one process for all of them: where one ELF file keeps it from its work, those behind it are not told either."""
-    requests = [{"elf": str((tree / elf).resolve()), "table": LEAST if elf == KERNEL else 0, "addresses": sorted(addresses)}
-                for elf, addresses in wanted.items()]
+    tools = next((prefix for prefix in PREFIXES if shutil.which(f"{prefix}addr2line")), "")
+    requests = [{"elf": str((tree / elf).resolve()), "table": LEAST if table and elf == KERNEL else 0,
+                 "addresses": sorted(addresses)[:MOST], "tools": tools} for elf, addresses in wanted.items()]
     places = {Path(request["elf"]).parent for request in requests}
     result = sandbox.run([sys.executable, "-I", str(READER), json.dumps(requests)], tree, LIMITS, box, read=(READER, *places))
     return dict(zip(wanted, map(answer, result.output.splitlines())))

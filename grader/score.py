@@ -143,6 +143,12 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
                  submission, content_hash, started, seconds, notes)
 
 
+def asks_facts(lab, build, transcripts):
+    """Whether a lab asks for a fact of a Build that its transcripts do not show."""
+    case = Case(lab, build, tuple(transcripts), explain.Facts())
+    return any(not find_fact(case, e).seen for task in lab.tasks for e in task.evidence if e.fact)
+
+
 def no_grade(case):
     """Why nothing of the submission can be graded: a Trouble, or None."""
     if not case.build.ok:

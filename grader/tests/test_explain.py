@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from grader import events, explain, facts
+from grader import events, explain, facts, score
 from grader.explain import Facts
 from grader.tests import synthetic as syn
 from grader.transcript import Ending
@@ -161,6 +161,30 @@ class TestElf:
     def test_an_address_that_is_no_code_stays_unresolved(self, tmp_path):
         run = syn.run("mmaptest", ["panic: x", "backtrace:", "0xffffffffffffffff", "0x0"], Ending.PANICKED)
         assert facts.gather(syn.build(tree=compiled(tmp_path, CODE)), [run]).places == {}
+
+    def test_more_addresses_than_can_be_looked_up_are_bounded(self, tmp_path):
+        tree = compiled(tmp_path, CODE, "user/_mmaptest")
+        compiled(tmp_path, CODE)
+        pc = address(tree, "helper", "user/_mmaptest")
+        lines = [line for n in range(5 * facts.MOST)
+                 for line in ("usertrap(): unexpected scause 0xd pid=3", f"sepc=0x{pc + (n << 20):x} stval=0x0")]
+        got = facts.gather(syn.build(tree=tree), [syn.run("mmaptest fork", lines)])
+        assert got.places == {("user/_mmaptest", pc): ("helper", "a.c", 4)}
+
+    def test_a_function_without_debug_information_has_its_name(self, tmp_path):
+        tree = compiled(tmp_path, CODE)
+        subprocess.run([PREFIX + "strip", "-g", "kernel/kernel"], cwd=tree, check=True)
+        at = address(tree, "helper", "kernel/kernel")
+        run = syn.run("mmaptest", ["panic: x", "backtrace:", f"{at + 1:#x}"], Ending.PANICKED)
+        assert facts.gather(syn.build(tree=tree), [run]).places[explain.KERNEL, at] == ("helper", "", 0)
+
+    @pytest.mark.parametrize("shown", [True, False])
+    def test_a_table_is_looked_for_only_where_no_run_shows_it(self, tmp_path, shown):
+        tree = compiled(tmp_path, PROC % ("struct vma { struct file *f; };", "struct vma v[16];"))
+        section = syn.LAB.section_named("table")
+        runs = [syn.run("mmaptest", ["no more"], Ending.FAILED), syn.run("mmaptest table", [section.title, section.passed if shown else ""])]
+        assert score.asks_facts(syn.LAB, syn.build(tree=tree), runs) is not shown
+        assert bool(facts.gather(syn.build(tree=tree), runs, table=not shown).table) is not shown
 
     @pytest.mark.parametrize("vma, member", [
         ("struct vma { uint64 start; struct file *file; };", "struct vma vma[16];"),
