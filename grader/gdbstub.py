@@ -196,6 +196,15 @@ class Stub:
             self.socket.close()
 
 
+def halt(path):
+    """Make a machine whose stub listens at path (a Path) stand still until someone else has come there, and tells it to go on.
+
+    Raises StubError or OSError."""
+    with connect(path) as stub:
+        stub.settimeout(LEAVING)
+        stub.recv(1)                    # who connects stops the machine, and is told so
+
+
 def connect(path):
     """A socket that is connected to one that listens at path (a Path)."""
     stub = socket.socket(socket.AF_UNIX)

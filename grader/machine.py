@@ -31,7 +31,7 @@ IDLE = 2.5                      # seconds in a row without output and without an
 LINE = 99                       # characters that a shell of this kind takes in one line
 KILLS = 6                       # killed processes of a run that are looked at
 STUCK = (Ending.PANICKED, Ending.HUNG_IDLE, Ending.HUNG_BUSY, Ending.FLOODED)   # endings after which gdb is asked why
-SETTLE = 0.2                    # seconds in which nothing more comes after a panic
+SETTLE = 0.1                    # seconds given to the guest in which nothing more comes after a panic
 PATIENCE = 20                   # wall seconds for each second of budget, before the grader itself gives up
 
 PROMPT = re.compile(rb"\$ ")
@@ -281,12 +281,12 @@ class Guest:
         process = sandbox.inner(self.child.pid, QEMU) if boxed else None
         self.meter = Meter(process.pid if process else self.child.pid)
 
-    def read(self):
-        """Wait a moment for output, and take it; false once QEMU has ended and all is read."""
+    def read(self, moment=POLL):
+        """Wait a moment (in seconds) for output, and take it; false once QEMU has ended and all is read."""
         if self.stop and self.stop.is_set():
             raise CouldNotGrade("interrupted")
         try:
-            self.text += self.child.read_nonblocking(1 << 16, POLL)
+            self.text += self.child.read_nonblocking(1 << 16, moment)
             self.meter.streak = 0.0
         except pexpect.TIMEOUT:
             pass
@@ -415,7 +415,7 @@ class Run:
         while len(guest.text) < FLOOD:
             if len(guest.text) > length:
                 length, mark = len(guest.text), guest.meter.given
-            if not guest.read() or guest.meter.given - mark > SETTLE:
+            if not guest.read(SETTLE / 10) or guest.meter.given - mark > SETTLE:
                 break
         self.found = wanted.search(guest.text, begin)
         self.pass_on()

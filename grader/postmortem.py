@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import sandbox
+from . import gdbstub, sandbox
 from .transcript import Frame, Mapping, Postmortem, Scene, Stack
 
 GDB = "gdb-multiarch"
@@ -34,6 +34,8 @@ def examine(socket, machine, program):
     Never raises for what its ELF files hold, or for a gdb that is not there: the note says what went wrong."""
     if not able():
         return Postmortem(note=f"{GDB} is not installed: with it, this report would show where each hart was")
+    with suppress(gdbstub.StubError, OSError):          # else gdb says what is wrong
+        gdbstub.halt(socket)            # harts that spin would use the host's CPUs while gdb starts
     answers, result = ask(socket, machine, program, 0)
     try:
         return read(answers[0], machine.kernel.resolve().parent.parent)

@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from grader import CouldNotGrade, machine
+from grader import CouldNotGrade, gdbstub, machine
 from grader.transcript import Ending
 
 from .conftest import BANNER
@@ -260,3 +260,25 @@ def test_the_meter_does_not_take_a_stopped_process_for_an_idle_one():
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_machine_that_is_halted_stands_still_until_somebody_lets_it_go(fake):
+    with machine.powered(fake(boot=FLOOD)) as (guest, path):
+        while len(guest.text) < 1 << 12:
+            assert guest.read()
+        gdbstub.halt(path)
+        assert drained(guest)
+        before = len(guest.text)
+        with gdbstub.connect(path) as stub:
+            stub.sendall(b"$D#44")              # as gdb leaves a machine
+            while len(guest.text) < before + (1 << 12):
+                assert guest.read()
+
+
+def drained(guest):
+    """Read until nothing more comes; whether that was before a whole flood came."""
+    before = -1
+    while before < len(guest.text) < machine.FLOOD:
+        before = len(guest.text)
+        guest.read()
+    return len(guest.text) < machine.FLOOD
