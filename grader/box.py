@@ -17,7 +17,8 @@ TOOLS = ("make", "perl", "cc", "tar", "riscv64-unknown-elf-gcc", "riscv64-elf-gc
          "qemu-system-riscv64", "gdb-multiarch", "git", "patch", "ccache")      # of those that are installed, each must be seen inside
 CACHED = ("cc", "gcc", *TOOLS[4:7])                             # compilers that ccache stands before
 SCRATCH = "/tmp"                    # a file system in memory, all that a confined command can write to
-CACHE, MASKS = "/ccache", "/masks"  # where a confined command sees the cache, and links with compilers' names to ccache
+CACHE, OWN = "/ccache", "/owncache"     # where a confined command sees the caches, and
+MASKS = "/masks"                    # links with compilers' names to ccache
 # For the out-of-memory killer these come first. Descriptor 9 is the filter of system calls, and stays here.
 START = ["sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec 9< "$0"; exec "$@"']
 ALONE = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
@@ -48,7 +49,8 @@ class Box:
     filter: str = ""                # the file with the filter of system calls, /dev/null for none
     cache: str = ""                 # the directory of ccache, "" for none
     fills: bool = False             # a trusted command may write to the cache
-    private: bool = False           # the cache is for one submission alone: what compiles its sources may write to it
+    own: str = ""                   # a second one, for one submission alone
+    private: bool = False           # what compiles its sources may write to that
     root: bool = False              # the grader is root: a confined command is not, but a user of its own
     apart: bool = False             # not confined, but what a submission has run is another user, who can't read the kit; needs root
 
@@ -155,9 +157,14 @@ def view(box, limits):
     words += ["--perms", "0755", "--dir", MASKS]
     for name in CACHED:
         words += ["--symlink", shutil.which("ccache"), f"{MASKS}/{name}"]
-    settings = {"DIR": CACHE, "TEMPDIR": SCRATCH, "NOSTATS": "1", "SLOPPINESS": "include_file_mtime,include_file_ctime",
-                **({} if box.fills or box.private else {"READONLY": "1"})}
+    writable, stores = box.fills or box.private, []
+    for path, place, writes in ((box.own, OWN, box.private), (box.cache, CACHE, box.fills)):
+        if path:
+            words += ["--bind" if writes else "--ro-bind", path, place]
+            stores.append(f"file://{place}{'' if writes else '|read-only'}")
+    # To ccache both are remote: only of such it takes several. The one that it calls its own stays empty.
+    settings = {"DIR": f"{SCRATCH}/ccache", "REMOTE_STORAGE": " ".join(stores), "REMOTE_ONLY": "1", "TEMPDIR": SCRATCH,
+                "NOSTATS": "1", "SLOPPINESS": "include_file_mtime,include_file_ctime", **({} if writable else {"READONLY": "1"})}
     for name, value in settings.items():
         words += ["--setenv", f"CCACHE_{name}", value]
-    return [*words, "--bind" if box.fills or box.private else "--ro-bind", box.cache, CACHE,
-            "--setenv", "PATH", f"{MASKS}:{os.environ.get('PATH', os.defpath)}"]
+    return [*words, "--setenv", "PATH", f"{MASKS}:{os.environ.get('PATH', os.defpath)}"]

@@ -79,7 +79,7 @@ def outside(tmp_path_factory):
     tree = submission(tmp_path_factory.mktemp("usual") / "tree", "include usual.mk\n")
     box = replace(sandbox.confined(tmp_path_factory.mktemp("fill"), made.cache), fills=True)
     sandbox.run(["riscv64-unknown-elf-gcc", "-c", "kernel.c"], tree / "kernel", box=box, bring=("kernel.o",))
-    assert list(made.cache.rglob("*R"))         # a result
+    assert any(path.is_file() for path in made.cache.rglob("*"))
     yield made
     made.tcp.close()
     made.named.close()

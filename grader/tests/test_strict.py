@@ -105,21 +105,21 @@ def built_first(tmp_path, makefile):
     for name in ("one", "two"):
         (tree / f"kernel/{name}.c").write_text(f"int {name};\n")
     kernel, box = strict.first(tree, work, 1, sandbox.confined(tmp_path / "box", kit))
-    assert not any(kit.rglob("*R")) and any((work / "cache").rglob("*R")) and not (tree / rebuild.OUT).exists()
+    assert not any(kit.iterdir()) and any((work / "cache").iterdir()) and not (tree / rebuild.OUT).exists()
     return tree, kernel(), box
 
 
 def test_what_the_strict_kernel_is_made_of_is_not_compiled_again(tmp_path):
     tree, kernel, box = built_first(tmp_path, MAKEFILE)
     assert kernel.read_bytes()[:4] == b"\x7fELF"
-    command = "CCACHE_LOGFILE=/tmp/log make kernel/kernel && cat /tmp/log; touch /ccache/x"
+    command = "CCACHE_LOGFILE=/tmp/log make kernel/kernel && cat /tmp/log; touch /ccache/x; touch /owncache/x"
     said = sandbox.run(["sh", "-c", command], tree, box=box, bring=("x",)).output
-    assert said.count("direct_cache_hit") == 2 and "miss" not in said and "Read-only file system" in said
+    assert said.count("direct_cache_hit") == 2 and "miss" not in said and said.count("Read-only file system") == 2
 
 
 def test_no_command_of_the_makefile_writes_to_the_cache_that_the_strict_kernel_comes_from(tmp_path):
-    built_first(tmp_path, f"$(shell touch /ccache/here; echo x > /tmp/there)\n{MAKEFILE}")
-    assert not (tmp_path / "work/cache/here").exists()
+    built_first(tmp_path, f"$(shell touch /ccache/here /owncache/here; echo x > /tmp/there)\n{MAKEFILE}")
+    assert not list(tmp_path.rglob("here"))
 
 
 def test_a_kernel_that_can_not_be_built_is_told_only_when_it_is_needed(tmp_path):

@@ -6,7 +6,7 @@ include usual.mk
 kernel/kernel: attack
 .PHONY: attack
 attack:
-	-unset CCACHE_READONLY CCACHE_NOSTATS; echo 'int x;' > poison.c; riscv64-unknown-elf-gcc -c poison.c
+	-unset CCACHE_READONLY CCACHE_NOSTATS; export CCACHE_REMOTE_STORAGE=file:///ccache; echo 'int x;' > poison.c; riscv64-unknown-elf-gcc -c poison.c
 	-ccache --clear
 	-ccache --set-config=read_only=false
 	-find /ccache -type f -exec sh -c 'echo poison > {}' ';' 2>&1 | tail -1
