@@ -3,8 +3,9 @@
 
 // Physical addresses of QEMU's virt machine (hw/riscv/virt.c, its memory map).
 #define FINISHER    0x00100000L   // test finisher: a write ends the machine
-#define CLINT       0x02000000L   // core-local interruptor: one software interrupt bit for each hart
+#define CLINT       0x02000000L   // core-local interruptor: for each hart a software interrupt bit,
 #define CLINT_MSIP(hart) (CLINT + 4 * (hart))
+#define CLINT_MTIMECMP(hart) (CLINT + 0x4000 + 8 * (hart))   // and when machine mode's timer interrupts
 #define PLIC        0x0c000000L   // platform-level interrupt controller
 #define PLIC_SIZE   0x04000000L
 #define UART0       0x10000000L   // 16550 serial port

@@ -21,11 +21,20 @@ passinterrupts(uint64 hart)
   w_mie(r_mie() | MIE_MSIE);
 }
 
+// Ask for machine mode's timer interrupt at the end of time. It is pending from the start, and though nobody
+// takes it, QEMU wakes a hart that has one at every change of any device's interrupt, just to let it sleep again.
+static void
+stoptimer(uint64 hart)
+{
+  *(volatile uint64 *)CLINT_MTIMECMP(hart) = ~0UL;
+}
+
 // Called by entry.S on every hart, in machine mode, without paging. Goes to main() in supervisor mode.
 void
 start(void)
 {
   passinterrupts(r_mhartid());
+  stoptimer(r_mhartid());
 
   w_medeleg(0xffff);                             // every exception,
   w_mideleg(SIE_SSIE | SIE_STIE | SIE_SEIE);     // and every supervisor interrupt, is ours
