@@ -93,7 +93,7 @@ def trouble(run, start, end, program, facts, mapped):
     said = next((at for at, line in enumerate(lines) if events.shows(line, program.fails)), len(lines))
     first = min(said, panic.at if panic else said)
     killed = [fault for fault in events.faults(lines) if fault.at <= first]
-    where = tuple(place for f in killed[:SHOWN] for place in fault_places(f, run, program, facts, mapped))
+    where = tuple(place for f in killed[:SHOWN] for place in fault_places(f, run, mapped, facts))
     if first == said < len(lines):
         line = lines[said].strip()
         test = tuple(Place("or here" if n else "the test that failed", "", *at) for n, at in enumerate(facts.said.get(line, ())))
@@ -194,9 +194,9 @@ def memory_words(address, segments, size):
     return "the stack or the heap" if address < size else f"behind the end of the heap, 0x{size:x}"
 
 
-def fault_places(fault, run, program, facts, mapped):
+def fault_places(fault, run, mapped, facts):
     """The Place of the instruction that faulted, and those of the functions that called it."""
-    elf = user_elf(program.name)
+    elf = user_elf(run.program.split()[0])
     function, file, line = facts.places.get((elf, fault.pc), ("", "", 0))
     scene = next((scene for scene in run.scenes if scene.pc == fault.pc), None)
     what = f"pid {fault.pid} was killed: {fault_words(fault, mapped, scene, facts.segments.get(elf, ()))}"

@@ -4,9 +4,10 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from grader import sandbox, score
+from grader import events, explain, sandbox, score
 from grader.explain import KERNEL, Facts, asked_addresses
 
 LEAST = 16                  # VMAs in struct proc
@@ -23,12 +24,24 @@ READER = Path(__file__).resolve().with_name("elfread.py")
 def grade(lab, build, transcripts, box=sandbox.OPEN, told=None):
     """The Grade of transcripts by a Lab. ELF files are read only if something is lacking: only then it matters what they say.
 
+    Runs in which processes were killed are run again where an explanation shows that: what memory they had is told then.
     told are those transcripts whose addresses are of this Build's programs (None: all)."""
     found = score.grade(lab, build, transcripts, Facts())
     if found.status == 0:
         return found
     known = gather(build, transcripts if told is None else told, box, score.asks_facts(lab, build, transcripts))
-    return score.grade(lab, build, transcripts, known)
+    found = score.grade(lab, build, transcripts, known)
+    places = {place for task in found.tasks for told in (task, *task.parts) for place in told.where}
+    looked = [look(run, lab, known, places) for run in transcripts]
+    return found if looked == list(transcripts) else score.grade(lab, build, looked, known)
+
+
+def look(run, lab, known, places):
+    """The Transcript with its Scenes, which take a second run, if a fault of it is among the Places of an explanation."""
+    if not run.again or not any(place in places for fault in events.faults(run.evidence)
+                                for place in explain.fault_places(fault, run, lab.mapped, known)):
+        return run
+    return replace(run, scenes=run.again())
 
 
 def gather(build, transcripts, box=sandbox.OPEN, table=True):

@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import pexpect
@@ -87,8 +88,7 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
     written to out (a Path), each line of the program's output handed to show() as it comes; stop (a threading.Event) ends
     the run early. The watching is done in the context attend(path), where path is the socket of QEMU's gdb stub; it gives
     None, or a function that tells for how many seconds it has made the machine stand still. A machine that panicked or hung
-    is looked at through the stub: the Postmortem. It is run once more if it was reset, to be looked at before that; so is a
-    program that failed where processes were killed for faults, to see what memory they had: the Scenes. Raises
+    is looked at through the stub: the Postmortem. It is run once more if it was reset, to be looked at before that. Raises
     CouldNotGrade where QEMU is not installed or can't start, the disk is full, or time runs out.
     """
     transcript = run_once(machine, program, budget, idle, out, show, stop, attend)
@@ -97,12 +97,16 @@ def run(machine, program, budget, idle=IDLE, out=None, show=None, stop=None, att
         again = run_once(pausing, program, budget, IDLE, None, None, stop, unattended)
         return replace(transcript, postmortem=again.postmortem)
     kills = len(events.faults(transcript.evidence)[:KILLS]) if transcript.ending is Ending.FAILED else 0
-    if not kills or not postmortem.able():
-        return transcript
+    return replace(transcript, again=cache(partial(scenes, machine, program, budget, stop, kills))) if kills else transcript
+
+
+def scenes(machine, program, budget, stop, kills):
+    """Run a program once more, as run() does, under gdb: the Scenes of so many processes that are killed for faults."""
+    if not postmortem.able():
+        return ()
     killings = postmortem.Killings(machine, program, kills)
-    waiting = held(machine)
-    run_once(waiting, program, budget, budget, None, None, stop, killings, autopsy=False)
-    return replace(transcript, scenes=killings.scenes())
+    run_once(held(machine), program, budget, budget, None, None, stop, killings, autopsy=False)
+    return killings.scenes()
 
 
 def held(machine):

@@ -1,6 +1,7 @@
 """What the console showed while one program ran on one machine, and how it ended."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -96,7 +97,8 @@ class Transcript:
     boot_seconds: float = 0.0       # the part of seconds until the program was typed; 0 where it was not
     used_seconds: float = 0.0       # what it used of its budget: CPU time and rest, since it was typed
     postmortem: Postmortem | None = None    # what gdb saw at the end of a run that panicked or hung; None: nobody looked
-    scenes: tuple[Scene, ...] = ()  # what gdb saw of the processes that were killed, in a second run
+    scenes: tuple[Scene, ...] = ()  # what gdb saw of the processes that were killed, in a second run; empty: nobody looked
+    again: Callable | None = field(default=None, compare=False, repr=False)     # makes that second run: gives the scenes
     outside: tuple[tuple[str, str], ...] = ()   # sections of which something was looked at from outside: what is wrong, or ""
     traps: Traps | None = None      # what QEMU told of exceptions; None: nobody asked
     called: frozenset[str] | None = None    # of a strict run: the system calls that the program really made; None: not known

@@ -97,7 +97,8 @@ def test_a_fault_is_followed_into_the_vma_table(solution_tree, tmp_path):
     assert subprocess.run(["make", "kernel/kernel"], cwd=tree, capture_output=True).returncode == 0
     run = machine.run(machine.Machine(tree / "kernel/kernel", tree / "fs.img"), "mmaptest basic", budget=8)
     assert run.ending is Ending.FAILED
-    (scene,) = run.scenes
+    (scene,) = run.again()
+    assert run.again()[0] is scene          # nobody waits for it twice
     (mapping,) = scene.mappings
     assert (mapping.start, mapping.end, mapping.prot, mapping.flags) == (0x40000000, 0x40002000, 1, 2) and mapping.inode > 0
     assert [frame.function for frame in scene.frames[:3]] == ["compare", "same", "firstmapping"]
@@ -319,3 +320,18 @@ def test_a_failure_is_found_in_the_test_programs_source():
 def test_a_fault_with_its_scene():
     run = replace(syn.run("mmaptest", syn.FAULT, Ending.FAILED), scenes=(Scene(0x5c, 0x9000, TWO),))
     assert "page 1 of 3 of the mapping" in told(run).where[0].what
+
+
+@pytest.mark.parametrize("here, times", [(False, 0), (True, 1)])
+def test_a_run_is_made_again_only_where_an_explanation_shows_its_fault(tmp_path, here, times):
+    """A process is killed in a section that passes, or in the one that fails."""
+    asked = []
+    passed, failed = syn.named("unmapped"), syn.named("fork")
+    lines = [passed.title, *([] if here else syn.FAULT), passed.passed, *syn.failing(failed, before=syn.FAULT if here else ())]
+    run = replace(syn.run("mmaptest", lines, Ending.FAILED), again=lambda: asked.append(1) or (Scene(0x5c, 0x9000, TWO),))
+    whole = [other for other in syn.stage_runs(8) if other.program != "mmaptest"] + [run]
+    grade = facts.grade(syn.LAB, syn.build(tree=tmp_path), whole)
+    assert len(asked) == times
+    assert any("page 1 of 3 of the mapping" in place.what for task in grade.tasks for place in task.where) is here
+    without = facts.grade(syn.LAB, syn.build(tree=tmp_path), [replace(one, again=None) for one in whole])
+    assert [(task.score, task.outcome, task.why) for task in grade.tasks] == [(task.score, task.outcome, task.why) for task in without.tasks]
