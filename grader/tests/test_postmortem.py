@@ -325,13 +325,12 @@ def test_a_fault_with_its_scene():
 @pytest.mark.parametrize("here, times", [(False, 0), (True, 1)])
 def test_a_run_is_made_again_only_where_an_explanation_shows_its_fault(tmp_path, here, times):
     """A process is killed in a section that passes, or in the one that fails."""
-    asked = []
-    passed, failed = syn.named("unmapped"), syn.named("fork")
+    asked, part = [], syn.LAB.narrow(task=5)
+    passed, failed = syn.named("unmapped"), syn.named("two-files")
     lines = [passed.title, *([] if here else syn.FAULT), passed.passed, *syn.failing(failed, before=syn.FAULT if here else ())]
     run = replace(syn.run("mmaptest", lines, Ending.FAILED), again=lambda: asked.append(1) or (Scene(0x5c, 0x9000, TWO),))
-    whole = [other for other in syn.stage_runs(8) if other.program != "mmaptest"] + [run]
-    grade = facts.grade(syn.LAB, syn.build(tree=tmp_path), whole)
+    grade = facts.grade(part, syn.build(tree=tmp_path), [run])
     assert len(asked) == times
     assert any("page 1 of 3 of the mapping" in place.what for task in grade.tasks for place in task.where) is here
-    without = facts.grade(syn.LAB, syn.build(tree=tmp_path), [replace(one, again=None) for one in whole])
+    without = facts.grade(part, syn.build(tree=tmp_path), [replace(run, again=None)])
     assert [(task.score, task.outcome, task.why) for task in grade.tasks] == [(task.score, task.outcome, task.why) for task in without.tasks]
