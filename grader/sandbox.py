@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -24,6 +25,7 @@ CONFINE = ["sh", "-c", 'ulimit -c 0; ulimit -f 2097152; command -v setpriv > /de
                        'exec "$@"', "sh"]
 PASSED_ON = ("PATH", "TMPDIR")
 strangers = itertools.count(50000)      # numbers of users that a container has and uses for nothing, each lent out once
+LISTED = Path("/proc/thread-self/children").exists()    # the host's kernel lists the children of each thread
 LOOK = 0.25                     # seconds between two looks at what a command and its children use
 
 
@@ -235,7 +237,7 @@ def relatives(pid):
 
 def inner(pid, program):
     """The process of a program (its first word) that a wrapped command became, below the process pid; None if that has ended."""
-    while family := relatives(pid):
+    while family := line(pid) if LISTED else relatives(pid):
         for process in family:
             try:
                 if process.cmdline()[:1] == [program]:
@@ -246,6 +248,19 @@ def inner(pid, program):
             break
         time.sleep(0.005)
     return None
+
+
+def line(pid):
+    """As relatives(), from the lists of children that the kernel has: much quicker, and good enough for processes that stay."""
+    found, at = [], 0
+    with suppress(psutil.Error):
+        found.append(psutil.Process(pid))
+    while at < len(found):
+        for task in Path(f"/proc/{found[at].pid}/task").glob("*/children"):
+            with suppress(OSError, psutil.Error):
+                found += map(psutil.Process, map(int, task.read_text().split()))
+        at += 1
+    return found
 
 
 def kill_group(pid):

@@ -1,6 +1,7 @@
 """Tests of sandbox.py: a command ends, or is ended, and leaves nothing behind."""
 
 import os
+import subprocess
 import time
 
 import psutil
@@ -72,3 +73,26 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(CouldNotGrade, match="make is not installed.*apt install make"):
         sandbox.need("make", "make")
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_process_of_a_program_is_found_below_others(monkeypatch, listed):
+    """As the kernel lists children, and without its lists."""
+    monkeypatch.setattr(sandbox, "LISTED", listed and sandbox.LISTED)
+    child = subprocess.Popen(["sh", "-c", "(sleep 1000; true); true"])
+    try:
+        found = sandbox.inner(child.pid, "sleep")
+        assert found.pid != child.pid and child.pid in [process.pid for process in found.parents()]
+        assert sandbox.inner(child.pid, "sh").pid == child.pid
+    finally:
+        for process in sandbox.relatives(child.pid):
+            process.kill()
+        child.wait()
+
+
+def test_a_program_that_has_ended_is_not_waited_for():
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert sandbox.inner(child.pid, "sleep") is None
+    child.wait()
+    assert sandbox.inner(child.pid, "sleep") is None
