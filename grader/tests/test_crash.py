@@ -31,9 +31,9 @@ def tree(tmp_path_factory):
     """The solution, built, with a disk that has what the test needs."""
     tree = tmp_path_factory.mktemp("crash") / "tree"
     shutil.copytree(SOLUTION, tree)
-    disk = [f"disk/{name}" for name in PROGRAMS]
-    subprocess.run(["make", "-s", "kernel/kernel", "mkfs/mkfs", "mkfs/fsck", *disk], cwd=tree, check=True)
-    subprocess.run(["mkfs/mkfs", "crash.img", *disk], cwd=tree, check=True)
+    programs = " ".join(f"user/_{name}" for name in PROGRAMS)
+    subprocess.run(["make", "-s", "kernel/kernel", "mkfs/fsck", "fs.img", f"UPROGS={programs}", "UFILES="], cwd=tree, check=True)
+    (tree / "fs.img").rename(tree / "crash.img")
     return tree
 
 

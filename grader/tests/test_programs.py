@@ -89,7 +89,8 @@ def tree(solution_tree, tmp_path_factory):
     files.mkdir()
     for name, text in FILES.items():
         (files / name).write_text(text)
-    subprocess.run(["make", "-s", "disk/libtest", "mkfs/mkfs", "mkfs/fsck"], cwd=tree, check=True)
+    subprocess.run(["make", "-s", "user/_libtest", "mkfs/mkfs", "mkfs/fsck"], cwd=tree, check=True)
+    subprocess.run(["riscv64-unknown-elf-strip", "-o", "disk/_libtest", "user/_libtest"], cwd=tree, check=True)
     extra = [f"files/{name}" for name in FILES]
     programs = sorted(f"disk/{path.name}" for path in (tree / "disk").iterdir())
     subprocess.run(["mkfs/mkfs", "programs.img", "user/README", *programs, *extra], cwd=tree, check=True)
