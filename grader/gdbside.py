@@ -18,13 +18,15 @@ PROCESSES = 64          # entries of the process table that are looked at
 NESTED = 8              # how deep types are followed
 MODES = {0: "user", 1: "supervisor", 3: "machine"}
 WFI = 0x10500073
-IMAGE = 8 << 20         # bytes of the kernel that are searched
+IMAGE = 8 << 20         # bytes of a section of the kernel that are searched
+TEXTS = 4               # places of a text that are found
 NUMBERS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_PTR)
 TRAMPOLINE = (1 << 38) - 4096
 SAVED = ["pc", "sp"] + [f"s{n}" for n in range(12)]     # what a struct context holds, in its order
 KNOWN = (gdb.error, gdb.MemoryError, RuntimeError, ValueError, OverflowError, TypeError, AttributeError)
 SETTINGS = ["confirm off", "architecture riscv:rv64", "remotetimeout 10",      # the first three where a person looks, too
-            "pagination off", "width 0", "stack-cache off", "code-cache off", "source open off", "debuginfod enabled off"]
+            "trust-readonly-sections on", "pagination off", "width 0", "stack-cache off", "code-cache off", "source open off",
+            "debuginfod enabled off"]
 
 
 def attempt(call, default=None):
@@ -355,14 +357,14 @@ def current_process():
 
 def addresses_of(text):
     """Where a text is in the kernel's image."""
-    low = int(gdb.parse_and_eval("(unsigned long)&_entry"))
-    high = int(gdb.parse_and_eval("(unsigned long)&end"))
-    found, at = [], low
-    while at is not None and at < high and len(found) < 4:
-        at = attempt(lambda: gdb.selected_inferior().search_memory(at, min(high - at, IMAGE), text))
-        if at is not None:
-            found.append(at)
-            at += 1
+    found = []
+    for low, high in re.findall(r"(0x[0-9a-f]+) - (0x[0-9a-f]+) is \.(?!s?bss)", gdb.execute("info files", to_string=True)):
+        at, high = int(low, 16), int(high, 16)
+        while at is not None and at < high and len(found) < TEXTS:
+            at = attempt(lambda: gdb.selected_inferior().search_memory(at, min(high - at, IMAGE), text))
+            if at is not None:
+                found.append(at)
+                at += 1
     return found
 
 
