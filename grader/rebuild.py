@@ -19,7 +19,7 @@ OFFICIAL = tuple("""-march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -m
   -fno-stack-protector -fno-pie -I. -MD -ggdb -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables
   -fno-delete-null-pointer-checks -fno-strict-aliasing -fno-tree-loop-distribute-patterns""".split())
 ASKING = sandbox.Limits(cpu=20, wall=120)                                 # for `make -n`
-JOINED = re.compile(r'["\s\\]+')      # what may stand between the parts of a word in assembly
+JOINED = b'" \t\n\r\v\f\\'          # what may stand between the parts of a word in assembly
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.S)
 PATH = re.compile(r"[^\s(){};,=\"]*/[^\s(){};,=\"]*")                     # in a linker script
 BINARY = re.compile(r"\b(?:INPUT|GROUP|INCLUDE|STARTUP|BYTE|SHORT|LONG|QUAD)\s*[(\w\"]")   # in a linker script: code from elsewhere
@@ -53,7 +53,7 @@ def kernel(tree, out, jobs=2, box=sandbox.OPEN):
 def takes_binary(directory):
     """The name of a source file in a directory (a Path) that takes in a file as it is, or ""."""
     files = [path for path in sorted(directory.iterdir()) if path.suffix in (".c", ".S", ".h") and path.is_file()]
-    return next((path.name for path in files if "incbin" in JOINED.sub("", path.read_text(errors="replace"))), "")
+    return next((path.name for path in files if b"incbin" in path.read_bytes().translate(None, JOINED)), "")
 
 
 def brings_more(script, sources):

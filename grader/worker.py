@@ -81,13 +81,19 @@ def grade_in(job, place, tell):
     tell("unpacked")
     work = place / "work"
     work.mkdir()
-    graded = grade_tree(handed_in.path, lab.load(strict=job.strict, track=job.track), work, jobs=1, say=tell, box=box)
+    graded = grade_tree(handed_in.path, rubric(job.strict, job.track), work, jobs=1, say=tell, box=box)
     tell("graded")
     graded = replace(graded, submission=job.id,
                      runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
     received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()
     return Answer(graded.outcome, graded.why, handed_in.notes + graded.notes, received, report_json.render(graded),
                   texts(work) | changes(handed_in.path, start(job.track), place))
+
+
+@functools.cache
+def rubric(strict, track):
+    """The Lab to grade by: its files are as they were when this worker began, as version() says. Raises LabError."""
+    return lab.load(strict=strict, track=track)
 
 
 def texts(work):
