@@ -233,7 +233,7 @@ uvmfree(pagetable_t pagetable, uint64 sz)
   freewalk(pagetable);
 }
 
-// Copy the pages that old has below sz into new, for fork.
+// Copy the pages that old has below sz into new, for fork. A page that nobody can store to is shared: the program's code.
 // Returns -1 if memory is out; then new is as it was.
 int
 uvmcopy(pagetable_t old, pagetable_t new, uint64 sz)
@@ -241,10 +241,13 @@ uvmcopy(pagetable_t old, pagetable_t new, uint64 sz)
   uint64 va = 0;
 
   for (pte_t *pte; (pte = walknext(old, &va, PGROUNDUP(sz))) != 0; va += PGSIZE) {
-    void *frame = kalloc();
-    if (frame == 0)
+    void *frame = (void *)PTE2PA(*pte);
+    if (!(*pte & PTE_W))
+      kref(frame);
+    else if ((frame = kalloc()) == 0)
       goto undo;
-    memmove(frame, (void *)PTE2PA(*pte), PGSIZE);
+    else
+      memmove(frame, (void *)PTE2PA(*pte), PGSIZE);
     if (mappages(new, va, PGSIZE, (uint64)frame, PTE_FLAGS(*pte)) < 0) {
       kfree(frame);
       goto undo;

@@ -73,7 +73,8 @@ void
 blank(char *p, int n, char *what)
 {
   for (int i = 0; i < n; i++)
-    check(p[i] == 0, what);
+    if (p[i] != 0)
+      fail(what);
 }
 
 // ---- files
@@ -101,10 +102,7 @@ save(char *name, char *bytes, int n)
 {
   int fd = opened(name, O_CREATE | O_TRUNC | O_RDWR);
 
-  for (int step; n > 0; n -= step, bytes += step) {
-    step = n < PGSIZE ? n : PGSIZE;
-    check(write(fd, bytes, step) == step, "write");
-  }
+  check(write(fd, bytes, n) == n, "write");
   close(fd);
 }
 
@@ -121,7 +119,7 @@ newfile(int seed, int n)
 void
 holds(char *name, char *bytes, int n, char *what)
 {
-  static char block[1024];
+  static char block[PGSIZE];
   struct stat st;
 
   check(stat(name, &st) == 0 && st.size == n, what);
@@ -334,10 +332,9 @@ takeall(void)
   return n;
 }
 
-// Have a process hold all memory but SPARE pages until this program has ended: what is left is taken and counted fast.
-// It is a child's child, so that no wait() finds it.
-void
-shrink(void)
+// Have a process take something and keep it until this program has ended. It is a child's child, so that no wait() finds it.
+static void
+ballast(void (*take)(void))
 {
   int end[2];
   char c;
@@ -346,8 +343,7 @@ shrink(void)
   if (child() == 0) {
     if (fork() == 0) {
       close(end[1]);
-      takeall();
-      sbrk(-SPARE * PGSIZE);
+      take();
       tell();
       close(in);
       close(out);
@@ -358,6 +354,43 @@ shrink(void)
   hear();
   join(0, "a child did not end well");
   close(end[0]);
+}
+
+static void
+takepages(void)
+{
+  takeall();
+  sbrk(-SPARE * PGSIZE);
+}
+
+// Have all memory but SPARE pages held: what is left is taken and counted fast.
+void
+shrink(void)
+{
+  ballast(takepages);
+}
+
+// Files without a name, so that whoever holds them takes them with it. The first one's blocks are given back.
+static void
+takeblocks(void)
+{
+  int first = -1, fd, n;
+
+  do {
+    fd = opened(FILE2, O_CREATE | O_RDWR);
+    n = write(fd, want, sizeof(want));
+    check(unlink(FILE2) == 0, "unlink");
+    if (first < 0)
+      first = fd;
+  } while (n == sizeof(want));
+  close(first);
+}
+
+// Have all blocks of the disk held but some more than want has.
+void
+shrinkdisk(void)
+{
+  ballast(takeblocks);
 }
 
 // How many pages a process can get.
@@ -392,15 +425,13 @@ room(char *p, int len)
 int
 freeblocks(void)
 {
-  static char piece[16 * 1024];
   char name[] = "hid.free.0";
   struct stat st = { .size = 1 };
   int n = 0;
 
   for (; st.size > 0; name[9]++) {
     int fd = opened(name, O_CREATE | O_TRUNC | O_RDWR);
-    for (int i = 0; i < 16 && write(fd, piece, sizeof(piece)) == sizeof(piece); i++)
-      ;
+    write(fd, want, sizeof(want));   // as much of it as there is room for
     check(fstat(fd, &st) == 0, "fstat");
     n += st.size / 1024;
     close(fd);

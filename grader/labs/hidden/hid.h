@@ -58,6 +58,7 @@ int   storekills(char *p);
 
 int   takeall(void);
 void  shrink(void);
+void  shrinkdisk(void);
 int   freepages(void);
 int   room(char *p, int len);
 int   freeblocks(void);

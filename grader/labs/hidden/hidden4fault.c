@@ -147,6 +147,7 @@ halfway(void)
 static void
 memory(void)
 {
+  shrink();
   newfile(2, PGSIZE);
   killed(storewithout, "a store without memory for its page is not what kills");
   int before = freepages();
@@ -163,10 +164,9 @@ memory(void)
 static void
 forget(void)
 {
-  static char block[PGSIZE];
   int fd = opened(FILE2, O_CREATE | O_TRUNC | O_RDWR);
 
-  while (write(fd, block, PGSIZE) == PGSIZE)
+  while (write(fd, want, sizeof(want)) == sizeof(want))
     ;
   close(fd);
   unlink(FILE2);
@@ -274,7 +274,6 @@ static struct section all[] = {
 int
 main(int argc, char *argv[])
 {
-  shrink();
   int status = sections(argc, argv, all, sizeof(all) / sizeof(all[0]));
 
   munmap((char *)LOW, HIGH - LOW);

@@ -299,6 +299,7 @@ leaveone(void)
 static void
 lost(void)
 {
+  shrink();
   newfile(21, 3 * PGSIZE);
   eachway(leaveone, "a child with mappings did not end as it should");
   int before = freepages();
@@ -325,6 +326,5 @@ main(int argc, char *argv[])
     seen();
   if (argc > 1 && strcmp(argv[1], "-arguments") == 0)
     exit(arguments(argc, argv));
-  shrink();
   exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
 }

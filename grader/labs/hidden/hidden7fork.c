@@ -213,9 +213,10 @@ lastowner(void)
 static void
 files(void)
 {
+  shrinkdisk();
   lastowner();
   int before = freeblocks();
-  for (int i = 0; i < 6; i++)
+  for (int i = 0; i < 2; i++)
     lastowner();
   check(freeblocks() > before - 20, "the blocks of files do not come back that a child had mapped last");
 }
@@ -284,18 +285,20 @@ failingforks(void)
 static void
 lost(void)
 {
+  shrink();
   newfile(7, 4 * PGSIZE);
   char *priv = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_PRIVATE), *shared = mapfile(FILE1, 4 * PGSIZE, RDWR, MAP_SHARED);
   for (int i = 0; i < 2; i++)
     priv[i * PGSIZE] = shared[i * PGSIZE] = 'p';
   forkround(priv, shared);
   int pages = freepages();
-  for (int i = 0; i < 40; i++)
+  for (int i = 0; i < 30; i++)
     forkround(priv, shared);
   check(freepages() > pages - 20, "fork loses pages of mappings");
   unmap(priv, 4 * PGSIZE);
   unmap(shared, 4 * PGSIZE);
 
+  shrinkdisk();
   failingforks();
   pages = freepages();
   int blocks = freeblocks();
@@ -315,6 +318,5 @@ static struct section all[] = {
 int
 main(int argc, char *argv[])
 {
-  shrink();
   exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
 }

@@ -331,6 +331,7 @@ notable(void)
 static void
 lost(void)
 {
+  shrink();
   newfile(42, 30 * PGSIZE);
   int pages = freepages();
   notable();
@@ -339,7 +340,7 @@ lost(void)
   newfile(40, 3 * PGSIZE);
   alone(shareround, 0, "a process that shares pages with its children did not end well");
   int before = freepages();
-  for (int i = 0; i < 40; i++)
+  for (int i = 0; i < 30; i++)
     alone(shareround, 0, "a process that shares pages with its children did not end well");
   check(freepages() > before - 20, "shared pages are lost");
 }
@@ -356,6 +357,5 @@ static struct section all[] = {
 int
 main(int argc, char *argv[])
 {
-  shrink();
   exit(sections(argc, argv, all, sizeof(all) / sizeof(all[0])));
 }

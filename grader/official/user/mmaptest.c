@@ -9,6 +9,7 @@
 #define RDWR    (PROT_READ | PROT_WRITE)
 #define BIG     20                      // pages: more blocks than the log holds
 #define MANY    110                     // more files than the system can have open
+#define SPARE   1024                    // pages that shrink() leaves
 #define FILE1   "mmap.1"
 #define FILE2   "mmap.2"
 
@@ -76,10 +77,7 @@ save(char *name, char *bytes, int n)
 {
   int fd = opened(name, O_CREATE | O_TRUNC | O_RDWR);
 
-  for (int done = 0, step; done < n; done += step) {
-    step = n - done < PGSIZE ? n - done : PGSIZE;
-    check(write(fd, bytes + done, step) == step, "write");
-  }
+  check(write(fd, bytes, n) == n, "write");
   close(fd);
 }
 
@@ -102,7 +100,7 @@ newfile2(int seed, int size)
 static void
 begins(char *name, char *bytes, int n, char *what)
 {
-  char block[512];
+  static char block[PGSIZE];
   int fd = opened(name, O_RDONLY);
 
   for (int done = 0, step; done < n; done += step) {
@@ -1120,12 +1118,35 @@ exitkilled(void)
   holds(FILE1, want, 3 * PGSIZE, "the dirty page of a child that faulted was not written back");
 }
 
+// Have files without a name take all blocks of the disk but as many as the first of them had: there is room for a few files
+// of BIG pages. Returns how many are open, as fd[0] and so on. They are gone with this process, however it ends.
+static int
+holdblocks(int fd[])
+{
+  struct stat st = { .size = 1 };
+  int n;
+
+  for (n = 0; st.size > 0; n++) {
+    fd[n] = opened(FILE2, O_CREATE | O_RDWR);
+    check(unlink(FILE2) == 0, "unlink");
+    while (write(fd[n], want, BIG * PGSIZE) == BIG * PGSIZE)
+      ;
+    check(fstat(fd[n], &st) == 0, "fstat");
+  }
+  close(fd[0]);
+  fd[0] = fd[--n];
+  return n;
+}
+
 // A new process gets the slot of one that ended with mappings, but not the mappings; an unlinked file's blocks come back.
 static void
 exitfrees(void)
 {
+  int held[20], n;
+
   newfile(33, BIG * PGSIZE);
-  for (int done = 0; done < 2100; done += BIG * PGSIZE / 1024) {   // more blocks than the disk has
+  n = holdblocks(held);
+  for (int round = 0; round < 6; round++) {   // would need more blocks than are left
     int fd = open(FILE1, O_CREATE | O_TRUNC | O_RDWR);
     check(fd >= 0, "exits with mappings keep files open");
     check(write(fd, want, BIG * PGSIZE) == BIG * PGSIZE, "the blocks of files that were mapped at exit do not come back");
@@ -1147,6 +1168,46 @@ exitfrees(void)
       exit(readable(p) ? 2 : 0);
     join(0, "a new process has a mapping of one that ended");
   }
+  while (n > 0)
+    close(held[--n]);
+}
+
+// Take all memory there is; returns how many pages that were.
+static int
+takeall(void)
+{
+  int n = 0;
+
+  for (int pages = 256; pages > 0; pages /= 16)
+    while (sbrk(pages * PGSIZE) != SBRK_ERROR)
+      n += pages;
+  return n;
+}
+
+// Have a process hold all memory but SPARE pages until this program has ended: what is left is taken and counted fast.
+// It is a child's child, so that no wait() finds it.
+static void
+shrink(void)
+{
+  int end[2];
+  char c;
+
+  check(pipe(end) == 0, "pipe");
+  if (child() == 0) {
+    if (fork() == 0) {
+      close(end[1]);
+      takeall();
+      sbrk(-SPARE * PGSIZE);
+      tell();
+      close(in);
+      close(out);
+      exit(read(end[0], &c, 1));   // an end of file, when nobody can write there any more
+    }
+    exit(0);
+  }
+  hear();
+  join(0, "child did not end well");
+  close(end[0]);
 }
 
 // How many pages a process can get.
@@ -1156,9 +1217,7 @@ freepages(void)
   int n = 0;
 
   if (child() == 0) {
-    for (int pages = 256; pages > 0; pages /= 16)
-      while (sbrk(pages * PGSIZE) != SBRK_ERROR)
-        n += pages;
+    n = takeall();
     write(out, &n, sizeof(n));
     exit(0);
   }
@@ -1192,6 +1251,7 @@ exittest(void)
   exitkilled();
   exitfrees();
 
+  shrink();
   newfile(34, 3 * PGSIZE);
   threeends();   // what the kernel keeps for later it has now
   int before = freepages();
