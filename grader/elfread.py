@@ -7,6 +7,7 @@ prints a line for each: {"table": TEXT, "near": TEXT, "places": {"N": [FUNCTION,
 how many VMAs the table must have, or 0: it is not asked for."""
 
 import contextlib
+import itertools
 import json
 import posixpath
 import re
@@ -17,9 +18,11 @@ import sys
 MEMORY = 1 << 30        # bytes that this process may use
 SEGMENTS = 16           # parts of a program that are told
 LONGEST = 4 << 20       # bytes of a tool's output that are read
-LOADED = re.compile(r"\s+LOAD\s+\S+ 0x([0-9a-f]+) \S+ \S+ 0x([0-9a-f]+) ([RWE ]{3}) ")    # a segment, as readelf -l has it
+# A segment, as readelf -l has it.
+LOADED = re.compile(r"\s+LOAD\s+\S+ 0x([0-9a-f]+) \S+ \S+ 0x([0-9a-f]+) ([RWE ]{3}) ")
 FLAGS = {"E": 1, "W": 2, "R": 4}
-FUNCTION = re.compile(r"\s*\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) FUNC +\S+ +\S+ +\d+ (\S+)")   # a symbol, as readelf -s has it
+# A symbol, as readelf -s has it.
+FUNCTION = re.compile(r"\s*\d+: ([0-9a-f]+) +(\d+|0x[0-9a-f]+) FUNC +\S+ +\S+ +\d+ (\S+)")
 COMPILED = re.compile(r"DW_AT_comp_dir\s*: (?:\(.*?\): )?(.*)")
 NESTED = 8              # how deep types are followed
 THROUGH = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type")
@@ -158,8 +161,9 @@ def places(tools, elf, addresses, directories, functions):
     if not addresses:
         return {}
     told = output([f"{tools}addr2line", "-f", "-e", elf], "".join(f"{address:#x}\n" for address in addresses))
+    told = told[:2 * len(addresses)]        # a hostile name may have lines of its own
     found = {}
-    for address, name, place in zip(addresses, told[::2], told[1::2]):
+    for address, name, place in itertools.zip_longest(addresses, told[::2], told[1::2], fillvalue=""):
         file, _, line = place.partition(" (")[0].rpartition(":")
         if line.isdecimal() and int(line):
             found[str(address)] = [name.strip("?"), relative(file, directories), int(line)]

@@ -178,6 +178,13 @@ class TestElf:
         run = syn.run("mmaptest", ["panic: x", "backtrace:", f"{at + 1:#x}"], Ending.PANICKED)
         assert facts.gather(syn.build(tree=tree), [run]).places[explain.KERNEL, at] == ("helper", "", 0)
 
+    def test_tools_that_do_not_know_the_file_leave_the_names_of_functions(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(facts, "PREFIXES", ("of-nowhere-",))        # then it is the host's, for its own files
+        tree = compiled(tmp_path, CODE)
+        at = address(tree, "helper", "kernel/kernel")
+        run = syn.run("mmaptest", ["panic: x", "backtrace:", f"{at + 1:#x}"], Ending.PANICKED)
+        assert facts.gather(syn.build(tree=tree), [run]).places[explain.KERNEL, at][0] == "helper"
+
     @pytest.mark.parametrize("shown", [True, False])
     def test_a_table_is_looked_for_only_where_no_run_shows_it(self, tmp_path, shown):
         tree = compiled(tmp_path, PROC % ("struct vma { struct file *f; };", "struct vma v[16];"))
