@@ -173,7 +173,7 @@ def places(tools, elf, addresses, directories, functions):
 
 
 def symbol_at(functions, address):
-    """The name of the function ((address, size, name), ...) that holds address, or "": addr2line takes the one before, however far."""
+    """The name of the function ((address, size, name), ...) that holds address, or "": addr2line takes the one before it."""
     return next((name for start, size, name in functions if 0 <= address - start < max(size, 1)), "")
 
 

@@ -1,9 +1,9 @@
 """Speaks gdb's remote protocol with QEMU: stop, look at harts and physical memory, go on. Appendix E of gdb's manual."""
 
-import os
 import re
 import select
-import socket
+
+from . import postmortem
 
 LONGEST = 1 << 16               # bytes of one packet that are taken
 PIECE = 1024                    # bytes of memory that one packet asks for
@@ -196,27 +196,12 @@ class Stub:
             self.socket.close()
 
 
-def halt(path):
-    """Make a machine whose stub listens at path (a Path) stand still until someone else has come there, and tells it to go on.
-
-    Raises StubError or OSError."""
-    with connect(path) as stub:
-        stub.settimeout(LEAVING)
-        stub.recv(1)                    # who connects stops the machine, and is told so
-
-
 def connect(path):
-    """A socket that is connected to one that listens at path (a Path)."""
-    stub = socket.socket(socket.AF_UNIX)
-    place = os.open(path.parent, os.O_PATH)
+    """A socket that is connected to the stub that listens at path (a Path)."""
     try:
-        stub.connect(f"/proc/self/fd/{place}/{path.name}")      # a longer path may not fit in an address
+        return postmortem.connect(path)
     except OSError as error:
-        stub.close()
         raise StubError(f"nobody listens there: {error}") from error
-    finally:
-        os.close(place)
-    return stub
 
 
 def unescaped(data):

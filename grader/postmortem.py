@@ -1,19 +1,22 @@
 """Looks at a machine through gdb: one that panicked or hung -> Postmortem; one in which processes are killed -> Scenes."""
 
 import json
+import os
 import re
 import secrets
 import shutil
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import gdbstub, sandbox
+from . import sandbox
 from .transcript import Frame, Mapping, Postmortem, Scene, Stack
 
 GDB = "gdb-multiarch"
 SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
+SECONDS = 5.0               # that a machine may take to stand still
 PAGE = 4096
 FAULTS = (0xc, 0xd, 0xf)    # page faults, as scause has them
 NONSENSE = (AttributeError, LookupError, OverflowError, TypeError, ValueError)     # what reading it raises
@@ -28,15 +31,15 @@ def able():
     return shutil.which(GDB) is not None
 
 
-def examine(socket, machine, program):
-    """The Postmortem of a Machine whose gdb stub listens at socket (a Path), and where program was typed; it stands still from now on.
+def examine(path, machine, program):
+    """The Postmortem of a Machine whose gdb stub listens at path, and where program was typed; it stands still from now on.
 
     Never raises for what its ELF files hold, or for a gdb that is not there: the note says what went wrong."""
     if not able():
         return Postmortem(note=f"{GDB} is not installed: with it, this report would show where each hart was")
-    with suppress(gdbstub.StubError, OSError):          # else gdb says what is wrong
-        gdbstub.halt(socket)            # harts that spin would use the host's CPUs while gdb starts
-    answers, result = ask(socket, machine, program, 0)
+    with suppress(OSError):             # else gdb says what is wrong
+        halt(path)                      # harts that spin would use the host's CPUs while gdb starts
+    answers, result = ask(path, machine, program, 0)
     try:
         return read(answers[0], machine.kernel.resolve().parent.parent)
     except NONSENSE:
@@ -44,13 +47,36 @@ def examine(socket, machine, program):
         return Postmortem(note=f"gdb could not look at the machine: {result.cut or clean(told[-1] if told else 'it said nothing')}")
 
 
-def ask(socket, machine, program, kills):
+def halt(path):
+    """Make a machine whose stub listens at path (a Path) stand still until someone else has come there, and tells it to go on.
+
+    Raises OSError."""
+    with connect(path) as stub:
+        stub.settimeout(SECONDS)
+        stub.recv(1)                    # who connects stops the machine, and is told so
+
+
+def connect(path):
+    """A socket that is connected to one that listens at path (a Path). Raises OSError."""
+    stub = socket.socket(socket.AF_UNIX)
+    place = os.open(path.parent, os.O_PATH)
+    try:
+        stub.connect(f"/proc/self/fd/{place}/{path.name}")      # a longer path may not fit in an address
+    except OSError:
+        stub.close()
+        raise
+    finally:
+        os.close(place)
+    return stub
+
+
+def ask(path, machine, program, kills):
     """What gdbside.py says of a machine, for so many kills: a list of what it printed as JSON, and gdb's sandbox.Result."""
     mark, kernel = secrets.token_hex(8), machine.kernel.resolve()
-    request = {"mark": mark, "kernel": str(kernel), "socket": socket.name, "programs": str(machine.programs),
+    request = {"mark": mark, "kernel": str(kernel), "socket": path.name, "programs": str(machine.programs),
                "program": program.split()[0], "kills": kills}
     result = sandbox.run([GDB, "-nx", "-batch", "-iex", "set auto-load off", "-ex", f"python REQUEST = {request!r}",
-                          "-x", str(SIDE)], socket.parent, LIMITS, machine.box, read=(kernel, machine.programs, SIDE))
+                          "-x", str(SIDE)], path.parent, LIMITS, machine.box, read=(kernel, machine.programs, SIDE))
     answers = []
     for line in re.findall(rf"^{mark} (.*)$", result.output, re.MULTILINE):
         with suppress(ValueError, RecursionError):
@@ -68,13 +94,13 @@ class Killings:
         self.answers = []
 
     @contextmanager
-    def __call__(self, socket):
-        self.thread = threading.Thread(target=self.follow, args=(socket,), daemon=True)
+    def __call__(self, path):
+        self.thread = threading.Thread(target=self.follow, args=(path,), daemon=True)
         self.thread.start()
         yield
 
-    def follow(self, socket):
-        self.answers, _ = ask(socket, *self.wanted)
+    def follow(self, path):
+        self.answers, _ = ask(path, *self.wanted)
 
     def scenes(self):
         """The Scenes, as a tuple."""

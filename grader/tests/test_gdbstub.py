@@ -146,20 +146,6 @@ def test_nobody_there_is_told(tmp_path, over):
         Stub(tmp_path / "s", over[0])
 
 
-def test_who_halts_a_machine_waits_until_it_stands(tmp_path):
-    Server(tmp_path / "s", [])
-    gdbstub.halt(tmp_path / "s")
-    with pytest.raises(StubError, match="nobody listens there"):
-        gdbstub.halt(tmp_path / "nobody")
-
-
-def test_who_halts_a_machine_that_says_nothing_does_not_wait_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(gdbstub, "LEAVING", 0.1)
-    Server(tmp_path / "s", [], first=b"")
-    with pytest.raises(TimeoutError):
-        gdbstub.halt(tmp_path / "s")
-
-
 def test_a_machine_that_ends_is_no_error(connected):
     with pytest.raises(Ended):
         connected(hang_up=True)[0].registers()

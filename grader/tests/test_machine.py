@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from grader import CouldNotGrade, gdbstub, machine
+from grader import CouldNotGrade, machine, postmortem
 from grader.transcript import Ending
 
 from .conftest import BANNER
@@ -266,10 +266,10 @@ def test_a_machine_that_is_halted_stands_still_until_somebody_lets_it_go(fake):
     with machine.powered(fake(boot=FLOOD)) as (guest, path):
         while len(guest.text) < 1 << 12:
             assert guest.read()
-        gdbstub.halt(path)
+        postmortem.halt(path)
         assert drained(guest)
         before = len(guest.text)
-        with gdbstub.connect(path) as stub:
+        with postmortem.connect(path) as stub:
             stub.sendall(b"$D#44")              # as gdb leaves a machine
             while len(guest.text) < before + (1 << 12):
                 assert guest.read()

@@ -334,3 +334,16 @@ def test_a_run_is_made_again_only_where_an_explanation_shows_its_fault(tmp_path,
     assert any("page 1 of 3 of the mapping" in place.what for task in grade.tasks for place in task.where) is here
     without = facts.grade(part, syn.build(tree=tmp_path), [replace(run, again=None)])
     assert [(task.score, task.outcome, task.why) for task in grade.tasks] == [(task.score, task.outcome, task.why) for task in without.tasks]
+
+
+def test_who_halts_a_machine_that_says_nothing_does_not_wait_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(postmortem, "SECONDS", 0.1)
+    with machine.listening(tmp_path / "s") as (path, _), pytest.raises(TimeoutError):
+        postmortem.halt(path)
+
+
+def test_who_halts_a_machine_that_is_gone_is_told(tmp_path):
+    with machine.listening(tmp_path / "s"):
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        postmortem.halt(tmp_path / "s")
