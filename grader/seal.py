@@ -109,7 +109,7 @@ def symbols_of(elf):
 
 
 def table(elf, entry, start, count):
-    """The entries (as a Struct unpacks them) of a table that an ELF file's header tells of: where it starts, and how many, as bytes."""
+    """The entries (as a Struct unpacks them) of a table of an ELF file: where it starts, and how many, are bytes of the header."""
     at, number = (int.from_bytes(field, "little") for field in (start, count))
     return list(entry.iter_unpack(elf[at:at + number * entry.size]))
 

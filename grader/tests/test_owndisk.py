@@ -1,4 +1,4 @@
-"""The grader's own disk is made once for the same numbers: each copy has a key of its own, and nobody else can touch what is kept."""
+"""The grader's own disk is made once for the same numbers: each copy has a key of its own, and nobody can touch what is kept."""
 
 import os
 import threading
@@ -84,10 +84,11 @@ def test_other_numbers_make_another_disk(box, solution_tree, tmp_path):
 
 def test_other_sources_make_another_disk(tmp_path):
     (tmp_path / "hid.c").write_text("int one;\n")
-    before = owndisk.name_of({}, {"HIDDEN": str(tmp_path)})
-    assert before == owndisk.name_of({}, {"HIDDEN": str(tmp_path)}) != owndisk.name_of({"kernel/param.h": ""}, {"HIDDEN": str(tmp_path)})
+    tests = {"HIDDEN": str(tmp_path)}
+    before = owndisk.name_of({}, tests)
+    assert before == owndisk.name_of({}, tests) != owndisk.name_of({"kernel/param.h": ""}, tests)
     (tmp_path / "hid.c").write_text("int two;\n")
-    assert owndisk.name_of({}, {"HIDDEN": str(tmp_path)}) != before
+    assert owndisk.name_of({}, tests) != before
 
 
 def test_a_confined_command_does_not_see_what_is_kept(box, disks, tmp_path):
