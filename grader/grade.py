@@ -31,7 +31,8 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
     copy = tree.prepare(submission, work / "tree", lab.protected, OFFICIAL)
     say("building")
     kernel, theirs = kitonly.load("strict").first(copy.path, work, jobs, box) if lab.hidden else (None, box)
-    built = compile_tree(copy.path, work, theirs, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS)
+    built = compile_tree(copy.path, work, theirs, ("kernel/kernel",) if copy.base.own_disk else build.TARGETS,
+                         [program.name for program in lab.tests])
     disk = kitonly.load("owndisk").build(built, work / "disk", lab, jobs, box=box) if copy.base.own_disk and built.ok else built
 
     def build_hidden():
@@ -81,9 +82,9 @@ def everything(lab, run, seen=ignore, wanted=None, runs=()):
     return runs
 
 
-def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS):
-    """Build a scratch tree, with the log in work/build.log and no transcript of an earlier build left; return the Build."""
-    built = build.make(path, box=box, targets=targets)
+def compile_tree(path, work, box=sandbox.OPEN, targets=build.TARGETS, programs=()):
+    """Build a scratch tree as build.make() does, with the log in work/build.log and no transcript of an earlier build left."""
+    built = build.make(path, box=box, targets=targets, programs=programs)
     try:
         for old in work.glob("*.txt"):
             old.unlink()

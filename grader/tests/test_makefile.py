@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grader import build, grade, lab
 from grader.build import root_directory
 from grader.machine import Machine, command
 from grader.tests.test_programs import Console
@@ -158,3 +159,18 @@ def test_grade_finds_the_grader(tree, place):
     status, log = make(tree, "grade", "GRADEFLAGS=fork exit")
     assert f"{tree} ['grade', '--submission', '.', 'fork', 'exit']\n" in log
     assert status == 2                    # of make, whose recipe ended with 1
+
+
+def test_programs_that_are_not_wanted_are_not_built(tree):
+    (tree / "user/wc.c").write_text("this is no C\n")
+    assert "user/wc.c:1" in build.make(tree).error
+    make(tree, "clean")
+    built = build.make(tree, programs=["mmaptest", "nosuch"])
+    assert built.ok and built.programs & {"init", "sh", "echo", "mmaptest", "wc", "cat", "nosuch"} == {"init", "sh", "echo", "mmaptest"}
+    assert "wc" not in built.log
+
+
+def test_a_program_that_no_test_needs_costs_no_points(tree, tmp_path):
+    (tree / "user/wc.c").write_text("this is no C\n")
+    found = grade.grade_tree(tree, lab.load().narrow(sections=("basic",)), tmp_path / "work")
+    assert found.status == 0, found.why
