@@ -10,6 +10,7 @@
 #define BIG     20                      // pages: more blocks than the log holds
 #define MANY    110                     // more files than the system can have open
 #define SPARE   1024                    // pages that shrink() leaves
+#define DISK    2000                    // blocks of a disk of the usual size
 #define FILE1   "mmap.1"
 #define FILE2   "mmap.2"
 
@@ -96,7 +97,7 @@ newfile2(int seed, int size)
   save(FILE2, want2, size);
 }
 
-// The file begins with these n bytes.
+// The file begins with these n bytes. They are read in pieces that go from one page into the next.
 static void
 begins(char *name, char *bytes, int n, char *what)
 {
@@ -104,7 +105,9 @@ begins(char *name, char *bytes, int n, char *what)
   int fd = opened(name, O_RDONLY);
 
   for (int done = 0, step; done < n; done += step) {
-    step = n - done < sizeof(block) ? n - done : sizeof(block);
+    step = done > 0 ? PGSIZE : 512;
+    if (step > n - done)
+      step = n - done;
     check(read(fd, block, step) == step, what);
     compare(block, bytes + done, step, done, what);
   }
@@ -1118,19 +1121,19 @@ exitkilled(void)
   holds(FILE1, want, 3 * PGSIZE, "the dirty page of a child that faulted was not written back");
 }
 
-// Have files without a name take all blocks of the disk but as many as the first of them had: there is room for a few files
-// of BIG pages. Returns how many are open, as fd[0] and so on. They are gone with this process, however it ends.
+// Have files without a name take all blocks of a disk of the usual size but as many as the first of them had: there is room for
+// a few files of BIG pages. Returns how many are open, as fd[0] and so on. They are gone with this process, however it ends.
 static int
 holdblocks(int fd[])
 {
   struct stat st = { .size = 1 };
-  int n;
+  int n, blocks = 0;
 
-  for (n = 0; st.size > 0; n++) {
+  for (n = 0; st.size > 0 && blocks < DISK; n++) {
     fd[n] = opened(FILE2, O_CREATE | O_RDWR);
     check(unlink(FILE2) == 0, "unlink");
-    while (write(fd[n], want, BIG * PGSIZE) == BIG * PGSIZE)
-      ;
+    while (blocks < DISK && write(fd[n], want, BIG * PGSIZE) == BIG * PGSIZE)
+      blocks += BIG * PGSIZE / 1024;
     check(fstat(fd[n], &st) == 0, "fstat");
   }
   close(fd[0]);

@@ -115,7 +115,7 @@ newfile(int seed, int n)
   save(FILE1, want, n);
 }
 
-// The file is these n bytes, and not longer.
+// The file is these n bytes, and not longer. They are read in pieces that go from one page into the next.
 void
 holds(char *name, char *bytes, int n, char *what)
 {
@@ -124,10 +124,12 @@ holds(char *name, char *bytes, int n, char *what)
 
   check(stat(name, &st) == 0 && st.size == n, what);
   int fd = opened(name, O_RDONLY);
-  for (int step; n > 0; n -= step, bytes += step) {
-    step = n < sizeof(block) ? n : sizeof(block);
+  for (int done = 0, step; done < n; done += step) {
+    step = done > 0 ? PGSIZE : 1024;
+    if (step > n - done)
+      step = n - done;
     check(read(fd, block, step) == step, what);
-    same(block, bytes, step, what);
+    same(block, bytes + done, step, what);
   }
   close(fd);
 }
@@ -370,19 +372,19 @@ shrink(void)
   ballast(takepages);
 }
 
-// Files without a name, so that whoever holds them takes them with it. The first one's blocks are given back.
+// Files without a name, so that whoever holds them takes them with it; as many as a process can have open: a disk that is larger
+// than usual is not filled. The first one's blocks are given back.
 static void
 takeblocks(void)
 {
-  int first = -1, fd, n;
+  int first = -1, fd, n = sizeof(want);
 
-  do {
-    fd = opened(FILE2, O_CREATE | O_RDWR);
+  while (n == sizeof(want) && (fd = open(FILE2, O_CREATE | O_RDWR)) >= 0) {
     n = write(fd, want, sizeof(want));
     check(unlink(FILE2) == 0, "unlink");
     if (first < 0)
       first = fd;
-  } while (n == sizeof(want));
+  }
   close(first);
 }
 
