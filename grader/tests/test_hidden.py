@@ -204,3 +204,18 @@ def test_a_bug_that_mmaptest_lets_through_is_caught_and_named(tmp_path):
     lost = [part for part in task.hidden if not part.passed]
     assert [part.name for part in lost] == ["split"]
     assert "hidden failure: mappings that were split keep files open" in lost[0].line
+
+
+@pytest.mark.parametrize("blocks", [1000, 20000])
+def test_a_disk_of_another_size_costs_no_points(solution_tree, tmp_path, blocks):
+    odd = shutil.copytree(solution_tree, tmp_path / "odd")
+    param = odd / "kernel/param.h"
+    param.write_text(re.sub(r"(FSSIZE +)2000\b", rf"\g<1>{blocks}", param.read_text()))
+    built = build.make(odd, programs=["mmaptest"])
+    assert built.ok and built.image.stat().st_size == blocks * 1024, built.error
+    disk = hidden.build(built, tmp_path / "hidden", STRICT)
+    assert disk.image.stat().st_size == blocks * 1024
+    for where, part, commands in ((built, STRICT, ["mmaptest exit"]),
+                                  (disk, STRICT.hidden, ["hidden5munmap munmap-frees", "hidden7fork files", "hidden7fork fork-frees"])):
+        for run in run_all(machine.Machine(where.kernel, where.image), where, commands, part, tmp_path, 1, print):
+            assert run.ending is Ending.DONE, run.lines
