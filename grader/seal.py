@@ -1,10 +1,11 @@
 """Tells the console lines that a test program vouches for from what somebody else printed; labs/hidden/seal.c makes the seals."""
 
 import re
-import struct
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
 
 from . import events
 
@@ -12,10 +13,6 @@ SEAL = re.compile(r"~([0-9a-f]{1,16})" + r"\.([0-9a-f]{1,16})" * 6 + "~")
 ECHO = "echo"                   # what ends each run; its seal vouches for the status alone
 LIE = "wait: pid "              # what status.c prints of a status that was made up
 WORD = (1 << 64) - 1
-
-# Of an ELF file (System V ABI, "Object Files"): entries of its tables, 64 bits and little-endian, and what is looked for in them.
-SECTION, SEGMENT, SYMBOL = (struct.Struct(f"<{fields}") for fields in ("IIQQQQIIQQ", "IIQQQQQQ", "IBBHQQ"))
-SYMTAB, LOAD, FUNCTION = 2, 1, 2
 
 
 @dataclass(frozen=True)
@@ -86,32 +83,18 @@ def book(disk):
 
 def program(path, key):
     """The Program in an ELF file of ours (a Path); None if it has no seals."""
-    elf = path.read_bytes()
-    symbols = symbols_of(elf)
-    if "sealed_code_end" not in symbols:
-        return None
-    segments = table(elf, SEGMENT, elf[32:40], elf[56:58])
-    memory = {address: elf[at:at + size] for kind, _, at, address, _, size, _, _ in segments if kind == LOAD}
-    code_end, data, data_end = (symbols[f"sealed_{name}"][1] for name in ("code_end", "data", "data_end"))
+    with open(path, "rb") as file:
+        elf = ELFFile(file)
+        symbols = {symbol.name: symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+        if "sealed_code_end" not in symbols:
+            return None
+        memory = {segment["p_vaddr"]: segment.data() for segment in elf.iter_segments("PT_LOAD")}
+    code_end, data, data_end = (symbols[f"sealed_{name}"]["st_value"] for name in ("code_end", "data", "data_end"))
     code = mixed(key >> 64, words(memory, 0, code_end))
-    functions = sorted((address, size, name) for name, (kind, address, size) in symbols.items() if kind == FUNCTION)
+    functions = sorted((symbol["st_value"], symbol["st_size"], name) for name, symbol in symbols.items()
+                       if symbol["st_info"]["type"] == "STT_FUNC")
     starts, sizes, names = zip(*functions)
     return Program(mixed(code, words(memory, data, data_end)), code, starts, tuple(map(sum, zip(starts, sizes))), names)
-
-
-def symbols_of(elf):
-    """What kind of thing each symbol of an ELF file (bytes) is, its value and its size, by name."""
-    sections = table(elf, SECTION, elf[40:48], elf[60:62])
-    at, size, link = next((section[4], section[5], section[6]) for section in sections if section[1] == SYMTAB)
-    names = elf[sections[link][4]:]
-    return {names[name:names.index(b"\0", name)].decode(): (info & 15, value, length)
-            for name, info, _, _, value, length in SYMBOL.iter_unpack(elf[at:at + size])}
-
-
-def table(elf, entry, start, count):
-    """The entries (as a Struct unpacks them) of a table of an ELF file: where it starts, and how many, are bytes of the header."""
-    at, number = (int.from_bytes(field, "little") for field in (start, count))
-    return list(entry.iter_unpack(elf[at:at + number * entry.size]))
 
 
 def words(memory, begin, end):
