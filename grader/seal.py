@@ -83,7 +83,7 @@ def book(disk):
 
 def program(path, key):
     """The Program in an ELF file of ours (a Path); None if it has no seals."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         elf = ELFFile(file)
         symbols = {symbol.name: symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
         if "sealed_code_end" not in symbols:
