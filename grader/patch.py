@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from .tree import BYTES, is_product
-from .unpack import Refused, safe_name, shown
+from .unpack import DEPTH, Refused, safe_name, shown
 
 MAIL = re.compile(r"^From [0-9a-f]{40} .*$", re.M)
 DATE = re.compile(r"^Date: (.{1,100})$", re.M)
@@ -19,7 +19,6 @@ LARGEST = 4 << 20           # bytes of a patch
 HUNKS = 5000                # in a patch, and files
 LONGEST = 400               # characters of a line that names files
 MOVED = 500                 # lines that a hunk may have moved
-DEEPEST = 8                 # folders that names may have before those of the tree
 
 
 @dataclass
@@ -121,7 +120,7 @@ def level(names, files):
     names = [parts(name) for name in names if name is not None]
     folders = {name.rpartition("/")[0] for name in files} - {""}
     for fits in (lambda name: name in files, lambda name: name.rpartition("/")[0] in folders):
-        found = {strip: sum(fits("/".join(name[strip:])) for name in names) for strip in range(DEEPEST)}
+        found = {strip: sum(fits("/".join(name[strip:])) for name in names) for strip in range(DEPTH)}
         if any(found.values()):
             return max(found, key=found.get)
     if names:
