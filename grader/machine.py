@@ -196,8 +196,9 @@ def save(transcript, out):
 class Meter:
     """How much time a process was given: seconds of CPU, and seconds in which it asked for none."""
 
-    def __init__(self, pid):
-        self.process = psutil.Process(pid)
+    def __init__(self, process):
+        """process is a psutil.Process, which may have ended."""
+        self.process = process
         self.at = time.monotonic()
         self.threads = {}           # what sample() said last
         self.cpu = 0.0
@@ -240,17 +241,17 @@ def sample(pid, before):
     """Pairs of a thread's id and the seconds in which it ran or wanted to, for each thread of a process; before has the last ones.
 
     None instead of seconds: it has not chosen to rest, and how long is not known. See kept_waiting()."""
-    for task in Path(f"/proc/{pid}/task").glob("*"):
+    for thread in sandbox.threads(pid):
         try:
-            state, *fields = (task / "stat").read_text().rpartition(") ")[2].split()
+            state, *fields = Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(") ")[2].split()
             if SCHEDSTAT:
-                ran, waited, _ = (task / "schedstat").read_text().split()
+                ran, waited, _ = Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()
                 seconds = (int(ran) + int(waited)) / 1e9
             else:
                 seconds = (int(fields[10]) + int(fields[11])) / os.sysconf("SC_CLK_TCK")
         except (FileNotFoundError, ProcessLookupError):
             continue                                # it has just ended
-        yield task.name, None if kept_waiting(state, seconds, before.get(task.name)) else seconds
+        yield thread, None if kept_waiting(state, seconds, before.get(thread)) else seconds
 
 
 def kept_waiting(state, seconds, before):
@@ -283,7 +284,7 @@ class Guest:
             owner.delaybeforesend = owner.delayafterread = None
             owner.delayafterclose = owner.delayafterterminate = 0
         process = sandbox.inner(self.child.pid, QEMU) if boxed else None
-        self.meter = Meter(process.pid if process else self.child.pid)
+        self.meter = Meter(process or psutil.Process(self.child.pid))
 
     def read(self, moment=POLL):
         """Wait a moment (in seconds) for output, and take it; false once QEMU has ended and all is read."""

@@ -256,11 +256,20 @@ def line(pid):
     with suppress(psutil.Error):
         found.append(psutil.Process(pid))
     while at < len(found):
-        for task in Path(f"/proc/{found[at].pid}/task").glob("*/children"):
+        for thread in threads(found[at].pid):
             with suppress(OSError, psutil.Error):
-                found += map(psutil.Process, map(int, task.read_text().split()))
+                children = Path(f"/proc/{found[at].pid}/task/{thread}/children").read_text().split()
+                found += map(psutil.Process, map(int, children))
         at += 1
     return found
+
+
+def threads(pid):
+    """The ids of a process's threads, as text; none if it has ended."""
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def kill_group(pid):

@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from grader import CouldNotGrade, machine, postmortem
+from grader import CouldNotGrade, machine, postmortem, sandbox
 from grader.transcript import Ending
 
 from .conftest import BANNER
@@ -92,7 +92,7 @@ def test_a_short_sleep_is_no_deadlock(fake):
 def test_a_loop_uses_up_its_budget(fake):
     seen = run(fake({"x": f"one\n{BUSY}"}), budget=1)
     assert seen.ending is Ending.HUNG_BUSY
-    assert 0.1 < seen.cpu_seconds < 2       # the rest of the budget went before QEMU's threads had come up
+    assert seen.used_seconds > 1 and seen.cpu_seconds > 0
 
 
 def test_work_without_output_is_no_deadlock(fake):
@@ -148,7 +148,7 @@ def test_a_run_that_is_stopped_ends_and_leaves_no_machine(fake):
     guest = fake({"x": f"one\n{BUSY}"})
     with pytest.raises(CouldNotGrade, match="interrupted"):
         run(guest, budget=600, show=lambda line: stop.set(), stop=stop)
-    assert not [process for process in psutil.process_iter(["cmdline"]) if str(guest.kernel) in process.info["cmdline"]]
+    assert not [process for process in psutil.process_iter(["cmdline"]) if str(guest.kernel) in (process.info["cmdline"] or [])]
 
 
 def test_a_kernel_that_is_no_elf_file_is_the_kernels_fault(fake, tmp_path):
@@ -192,7 +192,7 @@ def meter(monkeypatch):
     clock, threads = Clock(), {}
     monkeypatch.setattr(machine, "time", clock)
     monkeypatch.setattr(machine, "sample", lambda pid, before: threads.items())
-    measured = machine.Meter(os.getpid())
+    measured = machine.Meter(psutil.Process())
 
     def pass_time(seconds, wanted):
         clock.now += seconds
@@ -236,7 +236,7 @@ def test_a_real_wait_for_a_cpu_is_no_rest():
     hogs = [subprocess.Popen(["taskset", "-c", cpu, "sh", "-c", "while :; do :; done"]) for _ in range(3)]
     child = subprocess.Popen(["taskset", "-c", cpu, "nice", "-n", "19", "sh", "-c", "while :; do :; done"])
     try:
-        measured, begin = machine.Meter(child.pid), machine.time.monotonic()
+        measured, begin = machine.Meter(psutil.Process(child.pid)), machine.time.monotonic()
         for _ in range(30):
             machine.time.sleep(0.05)
             measured.update()
@@ -252,7 +252,7 @@ def test_the_meter_does_not_take_a_stopped_process_for_an_idle_one():
     try:
         os.kill(child.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, child.pid, os.WSTOPPED)
-        measured = machine.Meter(child.pid)
+        measured = machine.Meter(psutil.Process(child.pid))
         for _ in range(5):
             measured.at -= 0.1
             measured.update()
@@ -260,6 +260,17 @@ def test_the_meter_does_not_take_a_stopped_process_for_an_idle_one():
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_process_that_has_just_ended_is_measured_as_one_that_does_nothing():
+    """Whoever waits for it may be somebody else: nothing of it is left in /proc."""
+    child = subprocess.Popen(["true"])
+    process = psutil.Process(child.pid)
+    child.wait()
+    measured = machine.Meter(process)
+    measured.at -= 1.0
+    measured.update()
+    assert measured.given == 0.0 and not list(machine.sample(child.pid, {})) and not sandbox.line(child.pid)
 
 
 def test_a_machine_that_is_halted_stands_still_until_somebody_lets_it_go(fake):
