@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -59,6 +60,8 @@ class Local(ThreadPoolExecutor):
         super().__init__(jobs)
         prctl(PR_SET_CHILD_SUBREAPER, 1)        # what a dead worker leaves behind becomes a child of this process
         self.workers = queue.SimpleQueue()
+        self.door = threading.Lock()            # who starts a worker holds it, and who closes it for all
+        self.closed = False
         for _ in range(jobs):
             self.workers.put(None)              # started when first needed
 
@@ -74,7 +77,7 @@ class Local(ThreadPoolExecutor):
         """What work(job) returns in a worker process. Raises CouldNotGrade if the process dies or gets stuck."""
         worker = self.workers.get()
         try:
-            worker = worker or Worker()
+            worker = worker or self.hired()
             return worker.call(work, job)
         except BaseException:
             if worker:
@@ -84,9 +87,18 @@ class Local(ThreadPoolExecutor):
         finally:
             self.workers.put(worker)
 
+    def hired(self):
+        """A new Worker. Raises CouldNotGrade if nothing is to be started any more: nobody would end it."""
+        with self.door:
+            if self.closed:
+                raise CouldNotGrade("interrupted")
+            return Worker()
+
     def close(self):
         """End all that runs, at once, with all its children."""
         self.shutdown(wait=False, cancel_futures=True)
+        with self.door:
+            self.closed = True
         end_children()
         self.shutdown()
 

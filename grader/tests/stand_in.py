@@ -41,11 +41,12 @@ def quick(job):
     """An Answer at once: 35 points for most; ids that begin with a word below have their ways."""
     note("begin", job)
     kind = job.id.partition("-")[0]
-    if kind == "dies" or kind == "dieonce" and sum(id == job.id for _, id, _ in calls(Path(os.environ["CALLS"]))) == 1:
+    tries = sum((what, id) == ("begin", job.id) for what, id, _ in calls(Path(os.environ["CALLS"])))
+    if kind == "dies" or kind == "dieonce" and tries == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     if kind == "fails":
         return json.dumps(asdict(Answer(FAILED, "the disk is full", files={"error.txt": "x"})))
-    if kind == "flaky" and sum(id == job.id for _, id, _ in calls(Path(os.environ["CALLS"]))) <= 2:
+    if kind == "flaky" and tries <= 2:
         return json.dumps(asdict(Answer(FAILED, "QEMU could not start")))
     if kind == "raises":
         raise ValueError("a bug in the grader")
@@ -53,10 +54,8 @@ def quick(job):
         return "{"
     if kind in ("hangs", "leaves"):
         leave_child(job)
-    while kind == "hangs":
+    while kind == "hangs" or kind == "hangonce" and tries == 1:
         time.sleep(1000)
-    if kind == "slow":
-        time.sleep(0.5)
     time.sleep(float(os.environ.get("TAKES", 0)))
     return json.dumps(asdict(answer(job)))
 

@@ -43,10 +43,10 @@ def cluster(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, daemon(place, "scheduler", "--host", "127.0.0.1", "--port", "0"), \
             daemon(place, "worker", *one) as first, daemon(place, "worker", *one) as second:
         patch.setattr(pool, "JOIN", 60.0)
-        wait_for((place / "cluster.json").exists, 60)
+        wait_for((place / "cluster.json").exists)
         address = json.loads((place / "cluster.json").read_text())["address"]
         with contextlib.closing(pool.cluster(address)) as workers:
-            wait_for(lambda: len(workers.client.ncores()) == 2, 60)
+            wait_for(lambda: len(workers.client.ncores()) == 2)
         yield address, {process.pid: process for process in (first, second)}, place
 
 
@@ -69,20 +69,22 @@ def test_workers_refuse_a_kit_of_another_version(cluster, monkeypatch):
 def test_a_worker_that_is_killed_has_its_submissions_graded_by_the_other(cluster):
     address, workers, place = cluster
     desk = Desk(place / "killed", place / "calls")
-    ids = [f"slow-{number}" for number in range(10)]
+    ids = ["hangonce-1", *(f"s{number}" for number in range(10))]
     desk.hand_in(*ids)
+
+    def hanging():
+        return [pid for _, id, pid in stand_in.calls(desk.calls) if id == "hangonce-1"]
+
     with ThreadPoolExecutor(1) as aside:
         done = aside.submit(run, desk, address, stand_in.quick)
-        wait_for(lambda: len({pid for _, _, pid in stand_in.calls(desk.calls)}) == 2 or done.done(), 60)
-        killed = stand_in.calls(desk.calls)[0][2]
+        wait_for(lambda: hanging() or done.done())
+        killed, = hanging()
         workers[killed].kill()
-        found = done.result(120)
-    assert sorted(found) == ids and {result.outcome for result in found.values()} == {GRADED}
-    calls = stand_in.calls(desk.calls)
-    last = {id: pid for _, id, pid in calls}
-    assert killed in {pid for _, _, pid in calls} and len(calls) > len(ids)        # what the killed one had was begun again
-    assert set(last) == set(ids)
-    assert set(desk.whole()) == set(ids)
+        found = done.result(300)
+    assert set(found) == set(ids) and {result.outcome for result in found.values()} == {GRADED}
+    first, again = hanging()                                # what the killed one had was begun again
+    assert first == killed and {again} == workers.keys() - {killed}
+    assert {id for _, id, _ in stand_in.calls(desk.calls)} == set(desk.whole()) == set(ids)
 
 
 def test_no_scheduler(monkeypatch):
