@@ -10,7 +10,7 @@ PIECE = 1024                    # bytes of memory that one packet asks for
 REGISTERS = 33                  # x0 to x31, and pc
 PC = 32
 RAM = 0x80000000                # where the machine's memory begins
-LEAVING = 5.0                   # seconds that the last words may take
+LEAVING = 30.0                  # seconds that the last words may take
 
 
 class StubError(Exception):

@@ -16,7 +16,7 @@ from .transcript import Frame, Mapping, Postmortem, Scene, Stack
 GDB = "gdb-multiarch"
 SIDE = Path(__file__).resolve().parent / "gdbside.py"
 LIMITS = sandbox.Limits(cpu=30, wall=120, output=1 << 20)
-SECONDS = 5.0               # that a machine may take to stand still
+SECONDS = 30.0              # that a machine may take to stand still
 PAGE = 4096
 FAULTS = (0xc, 0xd, 0xf)    # page faults, as scause has them
 NONSENSE = (AttributeError, LookupError, OverflowError, TypeError, ValueError)     # what reading it raises
