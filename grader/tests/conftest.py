@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from grader import build, diskread, hidden, lab, tree
 from grader.machine import Machine
@@ -17,6 +18,8 @@ KIT = Path(__file__).resolve().parent.parent.parent
 FAKE = Path(__file__).resolve().parent / "fake"
 COMPILE = ["riscv64-unknown-elf-gcc", "-march=rv64ima_zicsr", "-mabi=lp64", "-mcmodel=medany", "-nostdlib",
            "-ffreestanding", "-O1", "-Wall", "-Werror", "-Wl,--no-warn-rwx-segments", "-T", "kernel.ld"]
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])    # as any host may be
+settings.load_profile("busy")
 BANNER = "xv6 kernel is booting\n"
 MAKEFILE = "kernel/kernel: kernel/kernel.c\n\tcd kernel && " + " ".join(COMPILE) + """ -o kernel kernel.c
 fs.img: disk.bin

@@ -20,7 +20,8 @@ PROGRAMS = ["init", "sh", "poweroff", "stressfs", "logstress", "crashload"]
 LOADS = ["crashload {seed}",
          "stressfs & crashload {seed}",
          "logstress a b c & crashload {seed}"]
-BOOT_SECONDS = 30     # to the prompt; a machine that takes longer hangs
+SECONDS = 120         # to the prompt, or to QEMU's end; a machine that takes longer hangs
+FULL = 2000           # bytes; no terminal is full before
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "5"))
 SEEDS = [int(os.environ["CRASH_SEED"])] if "CRASH_SEED" in os.environ else \
     [random.randrange(10**6) for _ in range(ROUNDS)]
@@ -38,31 +39,37 @@ def tree(tmp_path_factory):
 
 
 class Machine:
-    """QEMU with a disk image; out is all it printed.
+    """QEMU with a disk image; out is all it printed. late: this process may have let the terminal run full, and then
+    QEMU holds back the last bytes that the kernel sent, which goes on meanwhile.
 
     iops: disk requests per second at most, 0 for no limit. On a slow disk a kill at a random moment hits
     every point between two requests alike, even those that a fast disk passes in no time.
     """
 
     def __init__(self, tree, image, iops=0):
-        self.out = ""
+        self.out, self.late, self.last = "", False, 0
         self.qemu = pexpect.spawn(
             "qemu-system-riscv64",
             ["-machine", "virt", "-bios", "none", "-kernel", str(tree / "kernel/kernel"), "-m", "128M",
              "-smp", "3", "-nographic", "-global", "virtio-mmio.force-legacy=false",
              "-drive", f"file={image},if=none,format=raw,id=x0,throttling.iops-total={iops}",
              "-device", "virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0"],
-            timeout=BOOT_SECONDS, encoding="utf-8", codec_errors="replace", maxread=65536)
+            timeout=SECONDS, encoding="utf-8", codec_errors="replace", maxread=65536)
         self.qemu.delaybeforesend = None
 
     def prompt(self):
         """Wait for the shell."""
         assert self.qemu.expect_exact(["$ ", "panic:"]) == 0, "panic at boot:" + self.qemu.before[-500:]
 
-    def run_until(self, command, when):
-        """Type a command, and kill QEMU when so many seconds have passed."""
+    def run_until(self, command, enough):
+        """Type a command, and kill QEMU when so many seconds have passed, or when enough() is true."""
         self.qemu.send(command + "\n")
-        self.watch(when)
+        if callable(enough):
+            end = time.monotonic() + SECONDS
+            while not enough() and time.monotonic() < end:
+                self._take(0.1)
+        else:
+            self.watch(enough)
         self.kill()
         assert "panic" not in self.out, self.out[-500:]
         assert "failed" not in self.out, self.out[-500:]
@@ -75,16 +82,19 @@ class Machine:
 
     def _take(self, timeout):
         try:
-            self.out += self.qemu.read_nonblocking(65536, timeout)
+            piece = self.qemu.read_nonblocking(65536, timeout)
         except pexpect.TIMEOUT:
-            pass
+            return
+        self.out += piece
+        self.late = self.last + len(piece) >= FULL      # two small pieces: the second was held back no more
+        self.last = len(piece)
 
     def kill(self):
         """Kill QEMU, and take what it printed before."""
         self.qemu.kill(9)
         try:
             while True:
-                self.out += self.qemu.read_nonblocking(65536, 5)
+                self._take(SECONDS)
         except pexpect.EOF:
             self.qemu.close(force=True)
 
@@ -142,7 +152,7 @@ def test_crash(tree, tmp_path, seed):
     when = chance.uniform(0.05, 3)
     print(f"seed {seed}: {command}, killed after {when:.3f} s, {iops or 'unlimited'} disk requests per second")
     machine.run_until(command, when)
-    said = claims(machine.out)
+    said = {} if machine.late else claims(machine.out)
     fsck(tree, image, "-o")
 
     if chance.random() < 0.5:
@@ -168,7 +178,10 @@ def test_claims_are_made(tree, tmp_path, load):
     shutil.copy(tree / "crash.img", image)
     machine = Machine(tree, image)
     machine.prompt()
-    machine.run_until(load.format(seed=1), 3)
-    kinds = {claim[1] for claim in re.finditer(r"^(have|dir|gone) ", machine.out, re.M)}
-    assert kinds == {"have", "dir", "gone"}
-    assert len(claims(machine.out)) > 10
+
+    def enough():
+        kinds = {claim[1] for claim in re.finditer(r"^(have|dir|gone) ", machine.out, re.M)}
+        return kinds == {"have", "dir", "gone"} and len(claims(machine.out)) > 10
+
+    machine.run_until(load.format(seed=1), enough)
+    assert enough()

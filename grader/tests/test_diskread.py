@@ -97,7 +97,7 @@ def test_a_file_that_is_larger_than_files_are_is_told():
         Image(bytes(disk)).names()
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 @given(st.binary(max_size=6 * BLOCK))
 def test_any_bytes_come_to_an_end(content):
     try:
@@ -107,7 +107,7 @@ def test_any_bytes_come_to_an_end(content):
         pass
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200)
 @given(changes=st.lists(st.tuples(st.integers(0, 46 * BLOCK // 4 - 1), HARMFUL), min_size=1, max_size=20),
        fields=st.lists(st.tuples(st.integers(1, 7), HARMFUL), max_size=3))
 def test_no_damage_of_a_real_disk_hurts(real, changes, fields):

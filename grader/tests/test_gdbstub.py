@@ -71,7 +71,7 @@ def connected(tmp_path, over):
     """connected(answers...): a Stub whose server gives these answers after the first exchange, and the server."""
     def make(*answers, hang_up=False):
         server = Server(tmp_path / "s", [*HELLO, *answers], hang_up=hang_up)
-        return Stub(tmp_path / "s", over[0], seconds=0.3), server
+        return Stub(tmp_path / "s", over[0]), server
     return make
 
 
@@ -122,7 +122,6 @@ def test_escaped_bytes_are_read():
     (["00" * 8], lambda s: s.registers(), "only 8 bytes of registers"),
     (["xyz"], lambda s: s.satp(), "'xyz' is no hex number"),
     (["00"], lambda s: s.word(0x80000000), "1 bytes of memory, not 8"),
-    ([], lambda s: s.registers(), "no answer within 0.3 s"),
     ([b"$" + b"a" * (2 * gdbstub.LONGEST)], lambda s: s.registers(), "a packet of more than"),
     (["what?"], lambda s: s.wait(1), "no answer within 1 s"),
 ])
@@ -133,12 +132,22 @@ def test_what_is_no_answer_is_told(connected, answers, call, says):
 
 @pytest.mark.parametrize("hello, says", [
     (["E01"], "it has no target.xml"), ([TARGET, CPU, CPU], "no description has the register satp"),
-    ([TARGET, CPU, CSR, ""], "Qqemu.PhyMemMode"), (["m"] * 3, "no answer"),
+    ([TARGET, CPU, CSR, ""], "Qqemu.PhyMemMode"),
 ])
 def test_a_stub_that_can_not_do_what_is_needed_is_told(tmp_path, over, hello, says):
     Server(tmp_path / "s", hello)
     with pytest.raises(StubError, match=says):
-        Stub(tmp_path / "s", over[0], seconds=0.3)
+        Stub(tmp_path / "s", over[0])
+
+
+def test_a_stub_that_is_silent_is_told(connected, tmp_path, over):
+    Server(tmp_path / "silent", ["m"] * 3)
+    with pytest.raises(StubError, match="no answer within 0.3 s"):
+        Stub(tmp_path / "silent", over[0], seconds=0.3)
+    stub, _ = connected()
+    stub.seconds = 0.3
+    with pytest.raises(StubError, match="no answer within 0.3 s"):
+        stub.registers()
 
 
 def test_nobody_there_is_told(tmp_path, over):

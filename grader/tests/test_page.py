@@ -345,25 +345,34 @@ def test_the_table_sorts_by_keyboard_and_says_how(open_page, results):
     assert page.execute_script("const s = getComputedStyle(document.activeElement); return s.outlineStyle") != "none"
 
 
+def until(page, true):
+    """Wait until true() is: a click has been heard when the page that it leads to may not be there yet."""
+    from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException
+    from selenium.webdriver.support.ui import WebDriverWait
+    WebDriverWait(page, 120, 0.05, (JavascriptException, NoSuchElementException, StaleElementReferenceException)).until(lambda _: true())
+
+
 def test_a_group_shows_its_members_and_its_first_page_has_the_failing_line(open_page, results):
     page, largest = open_page(), alike.groups(results[1])[0]
     page.find_element("css selector", "button.show[data-group='1']").click()
     assert sorted(visible_rows(page)) == sorted(result.id for result in largest.members) and len(largest.members) > 5
     assert page.find_element("id", "chosen").text == "alike: group 1"
     page.find_element("link text", largest.members[0].id).click()
-    assert page.find_element("tag name", "h1").text == largest.members[0].id
+    until(page, lambda: page.find_element("tag name", "h1").text == largest.members[0].id)
     assert page.find_element("css selector", ".row.marked").is_displayed()
     page.find_element("css selector", ".told a").click()
-    assert page.execute_script("return document.querySelector(':target').matches('.row.marked')")
+    until(page, lambda: page.execute_script("return document.querySelector(':target').matches('.row.marked')"))
     page.back()
+    until(page, lambda: page.execute_script("return document.querySelector(':target') === null"))
     page.back()
-    assert len(visible_rows(page)) == len(largest.members)      # Back finds the filter as it was
+    until(page, lambda: len(visible_rows(page)) == len(largest.members))    # Back finds the filter as it was
 
 
 def test_a_page_links_to_all_that_fail_alike(open_page, results):
     page = open_page("half/index.html")
     page.find_element("partial link text", "fail alike").click()
-    assert "half" in visible_rows(page) and 1 < len(visible_rows(page)) < COUNT
+    until(page, lambda: "half" in visible_rows(page))
+    assert 1 < len(visible_rows(page)) < COUNT
 
 
 @pytest.mark.parametrize("path", ["index.html", "half/index.html", "evil/index.html"])

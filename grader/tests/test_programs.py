@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -27,9 +28,9 @@ FILES = {
     "reader": "cat\nfirst\nsecond\n",
     "longline": f"echo {LONG} | wc\necho {LONG}x | wc\necho after\n",
     "lines": LINES,
-    "napscript": "dorphan\necho status $?\n",
-    "readers": "dorphan | (" + "grep zzz&" * 62 + ")",
-    "pipes": "dorphan" + "|grep zzz" * 58,
+    "napscript": "nap\necho status $?\n",
+    "readers": "nap | (" + "grep zzz&" * 62 + ")",
+    "pipes": "nap" + "|grep zzz" * 58,
     "oneline": "y" * 9000 + "\nz\n",
 }
 
@@ -54,12 +55,11 @@ class Console:
         """Read up to the next prompt."""
         assert self.qemu.expect_exact(["$ ", "panic: "]) == 0, "panic: " + self.qemu.read_nonblocking(1000, 1)
 
-    def run(self, line, keys=""):
-        """Type a line, and keys for the program that reads them; return what was printed until the shell did the next line."""
+    def run(self, line):
+        """Type a line; return what was printed until the shell did the next line."""
         self.typed += 1
         self.qemu.send(f"{line}\n")
         self.qemu.expect_exact(f"{line}\r\n")
-        self.qemu.send(keys)
         self.prompt()
         first = self.qemu.before
         self.qemu.send(f"echo end  {self.typed}\n")
@@ -83,16 +83,19 @@ class Console:
 
 @pytest.fixture(scope="module")
 def tree(solution_tree, tmp_path_factory):
-    """A copy of the built solution with libtest, and an image programs.img that has FILES too."""
+    """A copy of the built solution with libtest and nap, and an image programs.img that has FILES too."""
     tree = tmp_path_factory.mktemp("programs") / "tree"
     shutil.copytree(solution_tree, tree)
-    shutil.copy(PROGRAMS / "libtest.c", tree / "user")
+    for source in PROGRAMS.glob("*.c"):
+        shutil.copy(source, tree / "user")
     files = tree / "files"
     files.mkdir()
     for name, text in FILES.items():
         (files / name).write_text(text)
-    subprocess.run(["make", "-s", "user/_libtest", "mkfs/mkfs", "mkfs/fsck"], cwd=tree, check=True)
-    subprocess.run(["riscv64-unknown-elf-strip", "-o", "disk/_libtest", "user/_libtest"], cwd=tree, check=True)
+    mine = [f"_{source.stem}" for source in PROGRAMS.glob("*.c")]
+    subprocess.run(["make", "-s", *(f"user/{name}" for name in mine), "mkfs/mkfs", "mkfs/fsck"], cwd=tree, check=True)
+    for name in mine:
+        subprocess.run(["riscv64-unknown-elf-strip", "-o", f"disk/{name}", f"user/{name}"], cwd=tree, check=True)
     extra = [f"files/{name}" for name in FILES]
     programs = sorted(f"disk/{path.name}" for path in (tree / "disk").iterdir())
     subprocess.run(["mkfs/mkfs", "programs.img", "user/README", *programs, *extra], cwd=tree, check=True)
@@ -213,15 +216,14 @@ def test_background(shell):
 
 
 def test_background_does_not_hold_the_prompt(shell):
-    start(shell, "dorphan &", "wait for kill and reclaim")
+    start(shell, "nap &", "napping")
     assert shell.run("echo a | cat") == "a\n"
-    assert shell.run(f"kill {process(shell, 'dorphan')}") == ""
+    end_nap(shell)
 
 
 def test_a_killed_program_has_status_minus_1(shell):
     shell.run("sh napscript > napout &")
-    wait_for(shell, "cat napout", "wait for kill and reclaim\n")    # killed earlier, it would leave its directory's name
-    shell.run(f"kill {process(shell, 'dorphan')}")
+    end_nap(shell)
     wait_for(shell, "cat napout", "status -1\n")
 
 
@@ -250,14 +252,14 @@ def test_shell_lives_when_no_process_can_be_made(shell):
 
     until(started)
     assert "sh: cannot fork\n" in shell.run("echo a | cat | cat | cat")
-    shell.run(f"kill {process(shell, 'dorphan')}")
+    end_nap(shell)
     wait_for(shell, "echo a | cat | cat | cat", "a\n")
 
 
 def test_shell_lives_when_no_pipe_can_be_made(shell):
     """Each pipe is two open files, and the system has not enough for these; there are processes enough."""
     start(shell, "sh pipes &", "sh: cannot make a pipe")
-    shell.run(f"kill {process(shell, 'dorphan')}")
+    end_nap(shell)
     wait_for(shell, "echo a" + " | cat" * 20, "a\n")
 
 
@@ -280,15 +282,21 @@ def processes(shell):
 
 def until(true):
     """Call true() until it is; processes of the background take their time."""
-    for _ in range(2000):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
         if result := true():
             return result
     raise AssertionError("it never came to be")
 
 
-def process(shell, name):
-    """The number of the process of that name."""
-    return until(lambda: [number for number, called in processes(shell) if called == name])[-1]
+def end_nap(shell):
+    """Kill the one process that naps, as soon as it is there, and wait until it is not."""
+    def naps():
+        return [number for number, name in processes(shell) if name == "nap"]
+
+    number, = until(naps)
+    assert shell.run(f"kill {number}") == ""
+    until(lambda: not naps())
 
 
 def wait_for(shell, line, printed):
@@ -357,7 +365,13 @@ def test_program(shell, line, printed, status):
 
 
 def test_cat_copies_what_is_typed(shell):
-    assert shell.run("cat", keys="one\ntwo\n\x04") in ("one\none\ntwo\ntwo\n", "one\ntwo\none\ntwo\n")
+    shell.qemu.send("cat\n")
+    for line in ("one", "two"):
+        shell.qemu.send(f"{line}\n")
+        shell.qemu.expect_exact(f"{line}\r\n{line}\r\n")     # as typed, and as copied
+    shell.qemu.sendeof()
+    shell.prompt()
+    assert shell.qemu.before == ""
 
 
 def test_cat_says_that_the_file_is_full(shell):

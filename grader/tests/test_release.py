@@ -305,20 +305,26 @@ def test_where_gradescope_has_no_other_user_to_offer_no_hidden_test_is_run(dist,
     assert said.returncode == 0 and "score" not in told and "could read the hidden tests here" in told["output"], (said, told)
 
 
+def test_partial_results_are_left_from_before_the_first_test_on(fake_tree, tmp_path, monkeypatch):
+    left = []
+    monkeypatch.setattr(results, "replace_file", lambda path, text: left.append(json.loads(text)))
+    top = fake_tree({"mmaptest": "test basic\n", "mmapsharedtest": "x\n"})
+    autograde.main(Namespace(system="gradescope", submission=top, out=tmp_path / "results.json", strict=False))
+    assert "score" not in left[0] and "it was stopped before the first test had run" in left[0]["output"]
+    assert len(left) > 2 and all(told["extra_data"]["finished"] is False for told in left[1:-1])
+    assert left[-1]["extra_data"]["finished"] is True and "Not all tests have run" not in left[-1]["output"]
+
+
 def test_partial_results_stand_where_the_grader_is_killed(fake_tree, tmp_path):
     top = fake_tree({"mmaptest": "test basic\n", "mmapsharedtest": BUSY})
     out = tmp_path / "results.json"
     grading = subprocess.Popen([sys.executable, "-m", "grader", "autograde", "gradescope", top, "--out", out, "--no-strict"],
                                env=clean() | {"PYTHONPATH": str(KIT)}, stdout=subprocess.DEVNULL, start_new_session=True)
-    seen = []
-    while not seen or "tests" not in seen[-1]:
-        assert grading.poll() is None, seen
-        if out.is_file():
-            seen.append(json.loads(out.read_text()))            # whole, whenever it is read
+    while not out.is_file() or "tests" not in json.loads(out.read_text()):      # whole, whenever it is read
+        assert grading.poll() is None
         time.sleep(0.01)
     os.killpg(grading.pid, signal.SIGKILL)
     grading.wait()
-    assert "score" not in seen[0] and "it was stopped before the first test had run" in seen[0]["output"]
     told = json.loads(out.read_text())
     assert "Not all tests have run" in told["output"] and told["extra_data"]["finished"] is False
     assert isinstance(told["score"], (int, float)) and len(told["tests"]) > 8

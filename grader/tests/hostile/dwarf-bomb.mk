@@ -1,4 +1,5 @@
 # Makes debug information that is nested without end, of units that say to be huge.
+# cpu: 60
 # expect: graded
 
 include usual.mk
