@@ -135,11 +135,11 @@ def build_log(texts):
 
 def diff_files(text):
     """The files of a unified diff: (name, lines added, lines taken out, Shown)."""
-    pieces = re.split(r"^(?=--- \S)", text, flags=re.MULTILINE)
+    pieces = re.split(r"^(?=diff -|Binary files )", text, flags=re.MULTILINE)       # no other line begins so
     for number, piece in enumerate(filter(None, pieces), 1):
         there = excerpt.lines(piece)
-        name = next((line[4:].split("\t")[0].removeprefix("b/") for line in there[:4] if line.startswith("+++ ")), "other")
-        body = [line for line in there if not line.startswith(("--- ", "+++ "))]
+        name = re.sub(r"^.*? ['\"]?submission/|['\"]? differ$|['\"]$", "", there[0])
+        body = there[3:]            # behind the names
         yield (excerpt.cut(name), sum(line.startswith("+") for line in body), sum(line.startswith("-") for line in body),
                Shown(name, "diff.patch", f"d{number}", "", tuple(excerpt.excerpt(there, set())), len(there)))
 
@@ -164,8 +164,12 @@ def decided(result, task):
 
 def when(results):
     """The day and time of the latest run, or ""."""
-    latest = max((result.grade.started for result in results if result.grade), default="")
-    return latest[:16].replace("T", " ") + (" UTC" if latest.endswith(("+00:00", "Z")) else "")
+    return utc(max((result.grade.started for result in results if result.grade), default=""))
+
+
+def utc(moment):
+    """A time in ISO 8601, as a batch writes it, for a person to read."""
+    return moment[:16].replace("T", " ") + (" UTC" if moment.endswith(("+00:00", "Z")) else "")
 
 
 def search_text(result):
@@ -235,7 +239,7 @@ def environment():
                             "By hand, on Debian and Ubuntu: apt install python3-jinja2") from None
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True, finalize=lambda value: naming.visible(value) if type(value) is str else value)
-    made.filters.update(number=naming.number, signed=naming.signed, search=search_text, listing=listing)
+    made.filters.update(number=naming.number, signed=naming.signed, search=search_text, listing=listing, utc=utc)
     made.globals.update(STATES=STATES, MEMBERS=MEMBERS, state=state, decided=decided, points=naming.points,
                         what_became=naming.result, brief=brief)
     return made

@@ -92,15 +92,17 @@ def evil():
 # A class.
 
 NAMES = ("ada", "bea", "carl", "dora", "emil", "fred", "gina", "hugo", "ines", "jan", "kim", "lena")
-DIFF = """--- a/kernel/mmap.c\t1970-01-01
-+++ b/kernel/mmap.c\t1970-01-01
+DIFF = """diff -ruN handout/kernel/mmap.c submission/kernel/mmap.c
+--- handout/kernel/mmap.c\t1970-01-01
++++ submission/kernel/mmap.c\t1970-01-01
 @@ -1,3 +1,3 @@
  uint64 sys_mmap(void) {
 -  return -1;
 +  return 0x40000000;  // <b>bold</b>
  }
---- a/Makefile
-+++ b/Makefile
+diff -ruN handout/Makefile submission/Makefile
+--- handout/Makefile\t1970-01-01
++++ submission/Makefile\t1970-01-01
 @@ -9,1 +9,1 @@
 +\t$U/_mmaptest\\
 """

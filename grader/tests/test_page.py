@@ -220,6 +220,15 @@ def test_a_page_tells_late_days_overrides_notes_diff_and_build_log(results):
     assert "a path out of the archive" in texts["refused"] and "hidden failure: secret line" in texts["capped"]
 
 
+def test_a_diff_is_shown_by_files_whatever_their_lines_and_names():
+    text = ("diff -ruN handout/kernel/vm.c submission/kernel/vm.c\n--- handout/kernel/vm.c\t1\n+++ submission/kernel/vm.c\t2\n"
+            "@@ -1,3 +1,2 @@\n x\n--- a comment of Lua\n-++ b\n+y\n"
+            "Binary files handout/a.png and submission/a.png differ\n"
+            "diff -ruN 'handout/x y' 'submission/x y'\n--- handout/x\t1\n+++ submission/x\t2\n@@ -0,0 +1 @@\n+z\n")
+    assert [found[:3] for found in html.diff_files(text)] == [("kernel/vm.c", 1, 2), ("a.png", 0, 0), ("x y", 1, 0)]
+    assert [found[3].total for found in html.diff_files(text)] == [8, 1, 5] and list(html.diff_files("")) == []
+
+
 def test_a_page_says_how_to_decide_otherwise_and_a_batch_takes_it(results, tmp_path):
     for id, task in (("half", 5), ("full", 1), ("failed", 0)):
         text = next(text for path, text in pages(results).items() if path.parent.name == id)
@@ -391,6 +400,12 @@ def test_on_paper_there_are_no_controls_and_it_is_light(open_page):
     page = open_page(dark=True, media="print")
     assert not page.find_element("id", "filters").is_displayed()
     assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_on_paper_there_is_room_for_what_failed(open_page):
+    page = open_page(media="print", width=794)
+    long, all = (page.execute_script(f"return document.querySelector('{e}').offsetWidth") for e in (".long", "#submissions"))
+    assert long > 0.35 * all
 
 
 CONTRAST = """
