@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from . import CouldNotGrade
+from .report.naming import TOGETHER
 from .tidy import DROPPINGS
 
 SUFFIX = re.compile(r"(.+?)\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|zip|bundle|git|patch|diff)", re.I)
@@ -104,7 +105,7 @@ def with_metadata(one, said):
     if not said:
         return one
     people = [name for name in said.get("name", ()) if name]
-    notes = (f"handed in together: {', '.join(people)}",) if len(people) > 1 else ()
+    notes = (f"{TOGETHER}: {', '.join(people)}",) if len(people) > 1 else ()
     first = {key: next(filter(None, values), "") for key, values in said.items()}
     return replace(one, raw=first.get("sid") or one.raw, name=", ".join(people), email=first.get("email", ""),
                    received=moment(first.get("created_at", "")), notes=one.notes + notes)

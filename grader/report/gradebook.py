@@ -116,6 +116,8 @@ def pair(keys, results):
         else:
             found = f"{len(rows)} rows of the gradebook are" if rows else "no row of the gradebook is"
             told.append(f"submission {result.id}: {found} its own: enter its score by hand")
+        told += [f"submission {result.id}: {note}: enter the others' score by hand" for note in result.notes
+                 if note.startswith(naming.TOGETHER)]
     return claims, told
 
 

@@ -4,6 +4,7 @@ import re
 
 from grader.score import STRICTLY, Outcome
 
+TOGETHER = "handed in together"     # so begins the note of several students, of whom the first has the id
 PROGRAM = re.compile(r'PROG=(?:"([^"]*)"|(\S+))')
 
 

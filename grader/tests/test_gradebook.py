@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader import CouldNotGrade, gradebooks
-from grader.report import canvas, gradebook, moodle
+from grader.report import canvas, gradebook, moodle, naming
 from grader.tests import made_up
 
 STATES = made_up.states()
@@ -39,6 +39,12 @@ def test_canvas_tells_of_submissions_without_a_row_and_of_two_for_one():
     assert filled.content == CANVAS and filled.filled == 0
     assert any("submission nobody: no row of the gradebook" in line for line in filled.told)
     assert any("the submissions s501, zoe are all its own" in line for line in filled.told)
+
+
+def test_who_handed_in_with_another_is_told():
+    pair = made_up.replace(STATES["full"], id="s501", notes=(f"{naming.TOGETHER}: Zoë O'Hara, Mal",))
+    told = canvas.fill(CANVAS, COLUMN, [pair]).told
+    assert told[0] == "submission s501: handed in together: Zoë O'Hara, Mal: enter the others' score by hand"
 
 
 def test_an_id_that_two_rows_have_is_nobodys():
