@@ -39,7 +39,8 @@ def report(result):
     if result.adjustments:
         print(f"Counts: {result.score:g} of {result.max_score:g} points", file=page)
     for note in result.notes:
-        print(f"Note: {text.clean(note)}", file=page)
+        if not result.grade or note not in result.grade.notes:      # those are told above
+            print(f"Note: {text.clean(note)}", file=page)
     return page.getvalue()
 
 

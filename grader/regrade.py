@@ -70,5 +70,5 @@ def task_change(was, now):
 def lost(task):
     """Why a TaskGrade lost points, or ""."""
     if task.why:
-        return clean(f"{task.why} {task.line}".strip())
+        return clean(": ".join(filter(None, (task.why, task.line))))
     return "; ".join(f"hidden test {part.name}: {clean(part.why)}" for part in task.hidden if not part.passed)

@@ -187,11 +187,16 @@ def lateness(received, deadline, lab, points):
         return None
     rule, days = lab.late, -(-over // DAY)
     what = f"Late, {days} day{'s' * (days > 1)}"
-    told = f"received {received}, due {deadline}"
+    told = f"received {shown(received, deadline)}, due {shown(deadline, deadline)}"
     if rule.cutoff and days > rule.cutoff:
         return Adjustment(what, f"{told}: no points after {rule.cutoff} days", -points)
     lost = min(points, round(max(0, days - rule.free) * rule.per_day * lab.points, 6))
     return Adjustment(what, f"{told}: {rule.per_day:.0%} for each day" + f", {rule.free} free" * bool(rule.free), -lost)
+
+
+def shown(time, other):
+    """A time for a person to read, in the zone of another, both in ISO 8601 with zone."""
+    return datetime.fromisoformat(time).astimezone(datetime.fromisoformat(other).tzinfo).isoformat(" ", "seconds")
 
 
 def moment(word):
@@ -242,8 +247,8 @@ def override_faults(entry, lab, ids):
         yield "; ".join([f"unknown key {key}" for key in sorted(unknown)] + [f"{key} is missing" for key in sorted(lacking)])
         return
     for key, given in entry.items():
-        if not isinstance(given, kinds[key]) or isinstance(given, bool) or given == "":
-            yield f"{key} can't be {given!r}"
+        if not isinstance(given, kinds[key]) or isinstance(given, bool) or isinstance(given, str) and not given.strip():
+            yield f"{key} can't be {given!r}: it must be {'a text, in quotes' if kinds[key] is str else 'a number, without quotes'}"
             return
     if entry["id"] not in ids:
         yield f"there is no submission {entry['id']!r}"

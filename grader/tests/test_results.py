@@ -119,8 +119,10 @@ def test_a_person_can_decide_what_could_not_be_graded(folder):
     (override(id="ann", task=0, score=1), "there is no task 0"),
     (override(id="ann", task=5, score=21), "score must be from 0 to 20, and is 21"),
     (override(id="ann", score=-1), "score must be from 0 to 100, and is -1"),
-    (override(id="ann", score="1"), "score can't be '1'"), (override(id="ann", score=True), "score can't be True"),
-    (override(id="ann", score=1, why=""), "why can't be ''"), (override(id=3, score=1), "id can't be 3"),
+    (override(id="ann", score="1"), "score can't be '1': it must be a number, without quotes"),
+    (override(id="ann", score=True), "score can't be True"), (override(id="ann", score=1, why=""), "why can't be ''"),
+    (override(id="ann", score=1, who=" "), "who can't be ' '"),
+    (override(id=3, score=1), "id can't be 3: it must be a text, in quotes"),
     (override(id="ann"), "override 1: score is missing"), ("[[override]]\n", "id is missing; score is missing; who"),
     (override(id="ann", points=3, score=1), "unknown key points"), ("overrides = 1\n", r"must have \[\[override\]\] tables"),
     ("override = 1\n", r"must have \[\[override\]\] tables"), ("[override]\n", r"must have \[\[override\]\] tables"),
@@ -144,6 +146,18 @@ def test_late_days(folder, received, lost):
     assert result.score == 45 - (lost or 0)
     assert [adjustment.points for adjustment in result.adjustments] == ([] if lost is None else [-lost])
     assert bool(received) != ("when it was handed in is not known: no late days are counted" in result.notes)
+
+
+def test_late_days_are_told_in_the_deadlines_zone(folder):
+    told = only(folder("", DUE, "2026-11-22T00:32:59.752523+00:00", ann=made_up.grade(4)), RULES).adjustments[0].why
+    assert told == "received 2026-11-22 01:32:59+01:00, due 2026-11-20 23:59:00+01:00: 10% for each day, 1 free"
+
+
+def test_a_note_is_told_once(folder):
+    grade = replace(made_up.grade(4), notes=("of the grade",))
+    result = replace(only(folder(ann=grade)), notes=("of the archive", "of the grade"))
+    told = [line for line in publish.report(result).splitlines() if "Note" in line]
+    assert told == ["Note: of the grade", "Note: of the archive"]
 
 
 def test_late_days_cost_no_more_than_there_is(folder):
