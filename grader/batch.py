@@ -54,19 +54,37 @@ def run(order, rubric, pool, work=worker.grade, pauses=PAUSES):
 
 
 def in_order(order, rubric):
-    """The Entries that an Order is to grade: one for each id. Raises CouldNotGrade."""
+    """The Entries that an Order is to grade: one for each id. Raises CouldNotGrade, also where a result would come to lie in the
+    place of something else."""
     submissions = order.submissions
     if not submissions.is_dir():
         raise CouldNotGrade(f"{submissions}: there is no such directory: give the one in which the submissions lie")
-    entries = [entry for entry in names.submission_ids(submissions, rubric.exports) if not same(entry.path, order.out)]
+    if (submissions / "kernel").is_dir() and (submissions / "user").is_dir():
+        raise CouldNotGrade(f"{submissions} is itself a lab tree: give the directory in which it lies, or grade it by itself: "
+                            f"make grade SUBMISSION={submissions}")
+    mine = {path.resolve() for path in (order.out, *order.known)}
+    if submissions.resolve() in mine:
+        raise CouldNotGrade(f"{order.out} can't be both the submissions and the results: give another OUT")
+    if strange := strangers(order.out):
+        raise CouldNotGrade(f"{order.out} has other things in it than results ({strange[0]}): give another OUT, new or empty")
+    entries = [entry for entry in names.submission_ids(submissions, rubric.exports) if entry.path.resolve() not in mine]
     if not entries:
         raise CouldNotGrade(f"{submissions} holds no submissions: give the directory in which each is a directory or an archive")
+    if around := [entry.path for entry in entries if entry.path.resolve() in order.out.resolve().parents]:
+        raise CouldNotGrade(f"{order.out} lies in {around[0]}, which would be graded as a submission: give another OUT")
     return [replace(entry, id=unlike_a_file(entry.id)) for entry in entries if not entry.superseded]
 
 
-def same(path, other):
-    """Whether two Paths lead to the same place."""
-    return path.resolve() == other.resolve()
+def strangers(out):
+    """The names of what lies in a directory (a Path), if it is there, and no batch or TA puts into a results folder. None where
+    a batch has begun. Raises CouldNotGrade."""
+    try:
+        if (out / results.SETTINGS).exists() or not out.is_dir():
+            return []
+        found = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise CouldNotGrade(f"can't read {out}: {error.strerror}") from None
+    return [name for name in found if not name.startswith(".") and name not in publish.FILES]
 
 
 def unlike_a_file(id):
@@ -128,14 +146,15 @@ class Batch:
         try:
             packed = parcel.pack(task.entry.path)
         except parcel.Unfit as error:
-            return self.write(task, worker.Answer(NOT_GRADED, f"refused: {error}"))
+            return self.write(task, worker.refused(task.entry.id, self.rubric, error))
         except CouldNotGrade as error:
             return self.settle(task, worker.Answer(FAILED, str(error)))
         task = replace(task, digest=packed.digest)
         if any(self.stands(folder / task.entry.id, task) for folder in (self.order.out, *self.order.known)):
             return self.show.done(UNCHANGED, "")
         version = worker.version(self.order.track)
-        job = worker.Job(task.entry.id, packed, version, self.order.strict, self.order.confined, self.order.track)
+        job = worker.Job(task.entry.id, packed, version, self.order.strict, self.order.confined, self.order.track,
+                         task.entry.received)
         self.running[self.pool.submit(self.work, job)] = task
 
     def stands(self, folder, task):

@@ -19,7 +19,7 @@ def add_commands(add):
         ("show", look_command(look.show), "show the report on one submission"),
         ("diff", look_command(look.diff), "show how one submission differs from the handout"),
         ("shell", look_command(look.shell), "open a shell in the sandbox, in the tree of one submission"))}
-    commands["batch"].add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="the directory in which they lie")
+    commands["batch"].add_argument("submissions", type=place, metavar="SUBMISSIONS", help="the directory in which they lie")
     commands["batch"].add_argument("--track", metavar="NAME", help="which of the lab's tracks they are of (default: as it was, or core)")
     commands["batch"].add_argument("--no-strict", dest="strict", action="store_false", help="leave the hidden tests out")
     commands["batch"].add_argument("--deadline", type=deadline, metavar="TIME",
@@ -41,6 +41,14 @@ def add_pool_arguments(command):
     command.add_argument("--scheduler", metavar="ADDRESS", help="use the Dask cluster of this scheduler: tcp://host:8786")
     command.add_argument("--no-sandbox", dest="confined", action="store_false",
                          help="run what was handed in unconfined, with your rights: for a machine that you can lose")
+
+
+def place(word):
+    """The Path that a word of the command line names. Raises argparse.ArgumentTypeError where it is empty, which Path takes for
+    the current directory."""
+    if not word:
+        raise argparse.ArgumentTypeError("say where the submissions lie: make batch SUBMISSIONS=dir")
+    return Path(word)
 
 
 def deadline(word):
@@ -73,6 +81,7 @@ def regrade_command(options):
 def carry_out(order, options, run):
     """Run an Order in the pool that the options ask for, and say what came of it; return the exit status."""
     rubric = lab.load(strict=order.strict, track=order.track)
+    batch.in_order(order, rubric)           # what is wrong with it is said before anything is made
     try:
         with sole_user(order.out, ".lock"), pool.chosen(options.scheduler, options.jobs, order.confined) as workers:
             found = run(order, rubric, workers)

@@ -68,8 +68,11 @@ def shell(id, desk, typed):
     (["batch"], "SUBMISSIONS"), (["batch", "/nonexistent"], "/nonexistent: there is no such directory"),
     (["batch", "/dev/null"], "there is no such directory"), (["batch", ".", "--deadline", "tomorrow"], "is no time with a zone"),
     (["batch", ".", "--jobs", "0"], "is not a number from 1 up"), (["batch", "."], "holds no submissions"),
-    (["batch", ".", "--scheduler", "tcp://127.0.0.1:9"], "there is no Dask scheduler at tcp://127.0.0.1:9"),
-    (["batch", "/", "--out", "/dev/null/x"], "can't write to /dev/null/x"),
+    (["batch", ""], "say where the submissions lie: make batch SUBMISSIONS=dir"),
+    (["batch", KIT / "handout"], "handout is itself a lab tree: give the directory in which it lies"),
+    (["batch", "/etc", "--scheduler", "tcp://127.0.0.1:9"], "there is no Dask scheduler at tcp://127.0.0.1:9"),
+    (["batch", "/etc", "--scheduler", "localhost"], "'localhost' is no address of a scheduler: write it as tcp://host:8786"),
+    (["batch", "/etc", "--out", "/dev/null/x"], "can't write to /dev/null/x"),
     (["regrade"], "is no folder of results"), (["show", "ann"], "is no folder of results"), (["diff", "ann"], "is no folder of results")])
 def test_what_can_not_be_done_is_told_in_one_message(grader, words, says):
     said = grader(*words)
@@ -127,6 +130,13 @@ def test_a_regrade_for_a_kit_that_was_tried_before_does_not_count(desk, monkeypa
     capsys.readouterr()
     assert again(desk, True) == {"ann": 45, "bob": 45, "cyd": 45}
     assert "No score changes." in capsys.readouterr().out and desk.graded() == ["ann", "bob", "cyd"]
+
+
+def test_results_among_the_submissions_are_not_graded_by_a_regrade(desk, capsys):
+    shutil.move(desk.out, desk.submissions / "results")
+    desk.out = desk.submissions / "results"
+    assert again(desk, False) == {"ann": 45, "bob": 45, "cyd": 45}
+    assert capsys.readouterr().out.startswith("bob: 45 -> 65 (+20)\n") and desk.graded() == ["ann", "bob", "cyd"]
 
 
 def test_what_is_shown_can_not_drive_a_terminal():
