@@ -24,14 +24,15 @@ class Submission:
 
     path: Path                      # a directory with regular files and directories only
     notes: tuple[str, ...]          # what was put right or left out, in words
-    received: float | None          # when, as its content tells: POSIX seconds
+    received: float | None          # when, as the export or its content tells: POSIX seconds
 
 
-def open_submission(path, scratch, handout, box=sandbox.OPEN, folder=False):
+def open_submission(path, scratch, handout, box=sandbox.OPEN, folder=False, arrived=None):
     """Take what lies at path (a Path) into a directory in scratch, which is emptied first; return the Submission.
 
     handout is the tree that students start from: patches apply to it, and its names are the right ones. git runs in box.
-    folder: path is a tar that stands for a directory, not one that a student made.
+    folder: path is a tar that stands for a directory, not one that a student made. arrived: when the course's system got it
+    (POSIX seconds), if that is known: then it counts.
     Raises Refused with the reason where it can't be taken, CouldNotGrade where the grader or its computer is at fault."""
     try:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -48,7 +49,7 @@ def open_submission(path, scratch, handout, box=sandbox.OPEN, folder=False):
         raise Refused(f"{shown(path.name)}: {refusal}") from None
     except OSError as error:
         raise CouldNotGrade(f"can't take {path} in: {error}") from error
-    when, told = received(contents.times, since)
+    when, told = received(contents.times, since) if arrived is None else (arrived, f"handed in {utc(arrived)}, as the export says")
     return Submission(scratch / "tree", (*contents.notes, told), when)
 
 
@@ -179,5 +180,9 @@ def received(times, since):
     newest = max(times.values(), default=0.0)
     if not EARLIEST <= newest <= time.time() + DAY:
         return None, f"when it was handed in is not known: {since} does not tell"
-    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
-    return newest, f"handed in {text}, by the time of {since}"
+    return newest, f"handed in {utc(newest)}, by the time of {since}"
+
+
+def utc(moment):
+    """POSIX seconds in ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

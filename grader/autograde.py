@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import CouldNotGrade, archive, lab, parcel, publish, results, sandbox, tracks
+from . import CouldNotGrade, archive, lab, parcel, publish, results, sandbox, score, tracks
 from .grade import grade_tree
 from .report import autolab, gradescope, naming
 
@@ -56,9 +56,10 @@ def graded(path, rubric, partly):
             (place / "work").mkdir()
             grade = grade_tree(handed_in.path, rubric, place / "work", box=box,
                                partly=lambda grade: partly(results.of(replace(grade, submission=name))))
-        return replace(results.of(replace(grade, submission=name)), notes=handed_in.notes + grade.notes)
+        runs = tuple(replace(run, transcript="") for run in grade.runs)         # which are gone with the place
+        return replace(results.of(replace(grade, submission=name, runs=runs)), notes=handed_in.notes + grade.notes)
     except (archive.Refused, parcel.Unfit) as error:
-        return results.Result(name, name, results.NOT_GRADED, f"refused: {error}", None, 0, rubric.points)
+        return results.of(score.refused(rubric, f"refused: {error}", name))
     except CouldNotGrade as error:
         return unknown(path, rubric, str(error))
 

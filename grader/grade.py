@@ -18,12 +18,13 @@ def ignore(_):
     """Do nothing with what is told."""
 
 
-def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=None, partly=None):
+def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=None, partly=None, **guest):
     """Grade a tree (a Path) against a Lab, or a part of one; return the Grade.
 
     The scratch tree and the transcripts go below work (a Path); jobs is the number of machines at a time; say(line) is
     called with a line of progress; box is where the tree is built and run; stop (a threading.Event) ends machines early;
-    partly(grade) is called, if given, with what is known so far, after each run. Raises CouldNotGrade, also if it was stopped.
+    partly(grade) is called, if given, with what is known so far, after each run; guest is what its Machine has other than
+    usual. Raises CouldNotGrade, also if it was stopped.
     """
     begin = time.monotonic()
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -39,7 +40,7 @@ def grade_tree(submission, lab, work, jobs=2, say=None, box=sandbox.OPEN, stop=N
         say("building the official programs")
         return kitonly.load("strict").strict_disk(built, kernel(), work / "hidden", lab, jobs, box)
 
-    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop, partly)
+    grade = grade_build(disk, build_hidden, lab, work, jobs, say, box, stop, partly, **guest)
     if stop and stop.is_set():
         raise CouldNotGrade("interrupted")
     return replace(grade, submission=str(submission), content_hash=copy.content_hash, notes=copy.notes + grade.notes, started=started,

@@ -56,6 +56,7 @@ class Machine:
     options: tuple[str, ...] = ()
     box: sandbox.Box = sandbox.OPEN
     traps: bool = False         # note which exceptions the guest has: Transcript.traps
+    scratch: Path | None = None     # where a run's copy of the disk lies; None: in $TMPDIR, or /tmp
     user: Path | None = None    # the directory of the user programs' ELF files; None: user/ beside the kernel's
 
     @property
@@ -117,7 +118,7 @@ def held(machine):
 def run_once(machine, program, budget, idle, out, show, stop, attend, autopsy=True):
     """As run(), without the second time; without autopsy, a machine that is stuck is not looked at."""
     sandbox.need(QEMU, "qemu-system-misc")
-    with tempfile.TemporaryDirectory(prefix="mmaplab-") as place:
+    with tempfile.TemporaryDirectory(prefix="mmaplab-", dir=machine.scratch) as place:
         try:
             disk = machine.image and Path(shutil.copyfile(machine.image, Path(place, "fs.img")))
             traps = kitonly.load("traps") if machine.traps else None

@@ -5,6 +5,7 @@ Each has the interface of concurrent.futures.Executor, and width(): how many job
 import ctypes
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -49,7 +50,10 @@ def ready(confined):
         sandbox.need(build.COMPILERS[0], "gcc-riscv64-unknown-elf")
     if confined:
         print("   preparing the sandbox; the first time this takes half a minute", file=sys.stderr, flush=True)
-        worker.confined(str(worker.home() / "batch.box"))
+        try:
+            worker.confined(str(worker.home() / "batch.box"))
+        except OSError as error:
+            raise CouldNotGrade(f"can't prepare the sandbox in {worker.home()}: {error}. {worker.ELSEWHERE}") from error
 
 
 class Local(ThreadPoolExecutor):
@@ -165,6 +169,8 @@ def end_children():
 
 def cluster(address):
     """The Executor of a Dask cluster, whose scheduler is at an address such as tcp://host:8786. Raises CouldNotGrade."""
+    if not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", address):
+        raise CouldNotGrade(f"{address!r} is no address of a scheduler: write it as tcp://host:8786")
     try:
         from distributed import Client
     except ModuleNotFoundError:

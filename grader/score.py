@@ -143,6 +143,13 @@ def grade(lab, build, transcripts, facts, submission="", content_hash="", starte
                  submission, content_hash, started, seconds, notes)
 
 
+def refused(lab, why, submission=""):
+    """The Grade of a submission that holds no tree which could be built: no points, and why."""
+    tasks = tuple(replace(blank(lab, lab.task_numbered(number), explain.Trouble(why), False), command="") for number in lab.graded)
+    return Grade(lab.name, lab.title, lab.version, lab.part, "not graded", why, 0, sum(task.max_score for task in tasks), tasks, (),
+                 submission)
+
+
 def asks_facts(lab, build, transcripts):
     """Whether a lab asks for a fact of a Build that its transcripts do not show."""
     case = Case(lab, build, tuple(transcripts), explain.Facts())

@@ -1,5 +1,6 @@
 """Grades one submission of a batch, on this machine or another: a Parcel goes in, the texts of its result come out."""
 
+import errno
 import fcntl
 import functools
 import hashlib
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, archive, cache, kitonly, lab, sandbox, tracks, tree
+from . import CouldNotGrade, archive, cache, kitonly, lab, sandbox, score, tracks, tree
 from .grade import OFFICIAL, grade_tree
 from .parcel import Parcel, lay
 from .report import json as report_json
@@ -23,6 +24,7 @@ from .results import FAILED, GRADED, NOT_GRADED
 
 HERE = Path(__file__).resolve().parent
 HANDOUT = HERE.parent / "handout"
+ELSEWHERE = "Make room there, or set TMPDIR to another directory"
 DIFF = sandbox.Limits(cpu=20, wall=60, output=1 << 20)      # for the difference to the handout
 
 
@@ -36,6 +38,7 @@ class Job:
     strict: bool                # with hidden tests
     confined: bool              # in the sandbox
     track: str = tracks.CORE    # of the lab
+    received: float | None = None       # when the course's system got it, where that tells: POSIX seconds
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def answer(job, tell):
     except CouldNotGrade as error:
         return Answer(FAILED, str(error))
     except Exception as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return Answer(FAILED, f"the disk is full: {tempfile.gettempdir()} is where submissions are graded. {ELSEWHERE}")
         return Answer(FAILED, f"the grader itself failed: {type(error).__name__}: {error}", files={"error.txt": traceback.format_exc()})
 
 
@@ -75,19 +80,27 @@ def grade_in(job, place, tell):
     path = lay(job.parcel, place / "in")
     box = confined(str(place) + ".box") if job.confined else sandbox.OPEN
     try:
-        handed_in = archive.open_submission(path, place / "handed-in", start(job.track), box, job.parcel.folder)
+        handed_in = archive.open_submission(path, place / "handed-in", start(job.track), box, job.parcel.folder, job.received)
     except archive.Refused as error:
-        return Answer(NOT_GRADED, f"refused: {error}")
+        return refused(job.id, rubric(job.strict, job.track), error)
     tell("unpacked")
-    work = place / "work"
+    work, runs = place / "work", place / "runs"
     work.mkdir()
-    graded = grade_tree(handed_in.path, rubric(job.strict, job.track), work, jobs=1, say=tell, box=box)
+    runs.mkdir()
+    graded = grade_tree(handed_in.path, rubric(job.strict, job.track), work, jobs=1, say=tell, box=box, scratch=runs)
     tell("graded")
     graded = replace(graded, submission=job.id,
                      runs=tuple(replace(run, transcript=f"transcripts/{Path(run.transcript).name}") for run in graded.runs))
     received = "" if handed_in.received is None else datetime.fromtimestamp(handed_in.received, timezone.utc).isoformat()
     return Answer(graded.outcome, graded.why, handed_in.notes + graded.notes, received, report_json.render(graded),
                   texts(work) | changes(handed_in.path, start(job.track), place))
+
+
+def refused(id, lab, reason):
+    """The Answer for a submission that can't be opened: no points for any task."""
+    why = f"refused: {reason}"
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Answer(NOT_GRADED, why, report=report_json.render(replace(score.refused(lab, why, id), started=started)))
 
 
 @functools.cache
@@ -103,8 +116,9 @@ def texts(work):
 
 
 def changes(submission, handout, place):
-    """The file diff.patch: how a submission differs from the handout."""
+    """The file diff.patch: how a submission differs from the handout that students got."""
     mine, given = tree.read(submission), tree.read(handout)
+    given.pop(kitonly.load("handout").MANIFEST, None)
     for name, content in mine.items():
         if content != given.get(name):
             put(place / "diff/submission" / name, content)

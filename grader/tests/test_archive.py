@@ -163,6 +163,12 @@ def test_times_that_can_not_be_true_tell_nothing(opened, tmp_path):
     assert submission.received is None and submission.notes[-1] == "when it was handed in is not known: its newest file does not tell"
 
 
+def test_what_the_export_says_counts_more_than_the_files(opened, tmp_path):
+    submission = opened(make_tar(tmp_path / "x.tar", SMALL), arrived=1763679541.5)
+    assert submission.received == 1763679541.5
+    assert submission.notes == ("handed in 2025-11-20T22:59:01Z, as the export says",)
+
+
 def replaced(info, name):
     """A copy of a tar's header with another name."""
     copy = member(name, size=info.size)

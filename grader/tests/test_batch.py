@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader import CouldNotGrade, batch, pool, publish, results, worker
+from grader import CouldNotGrade, batch, handout, names, parcel, pool, publish, results, worker
 from grader.results import FAILED, GRADED, NOT_GRADED
 
-from . import stand_in
+from . import made_up, stand_in
 from .conftest import KIT
 from .synthetic import LAB
 from .test_sandbox import runs
@@ -180,6 +181,36 @@ def test_a_results_folder_among_the_submissions_is_none(desk):
     assert set(desk.run()) == set(desk.run()) == {"ann"}
 
 
+@pytest.mark.parametrize("out, says", [
+    (".", "can't be both the submissions and the results"), ("ann", "ann has other things in it than results"),
+    ("ann/results", "lies in .*ann, which would be graded as a submission"), ("../notes", r"than results \(mine.txt\)")])
+def test_results_take_the_place_of_nothing_else(desk, out, says):
+    desk.hand_in("ann", "bob")
+    (desk.submissions / "../notes").mkdir()
+    (desk.submissions / "../notes/mine.txt").write_text("x")
+    before = sorted(desk.submissions.parent.rglob("*"))
+    desk.out = desk.submissions / out
+    with pytest.raises(CouldNotGrade, match=says):
+        desk.run()
+    assert sorted(desk.submissions.parent.rglob("*")) == before and not desk.graded()
+
+
+def test_results_that_are_taken_for_submissions_are_not_lost(desk):
+    desk.hand_in("ann")
+    desk.run()
+    desk.submissions = desk.out
+    with pytest.raises(CouldNotGrade, match="can't be both"):
+        desk.run()
+    assert desk.whole()
+
+
+def test_overrides_may_be_there_before_the_first_batch(desk):
+    desk.hand_in("ann")
+    desk.out.mkdir()
+    (desk.out / results.OVERRIDES).write_text('[[override]]\nid = "ann"\nscore = 50\nwho = "Ada"\nwhy = "so"\n')
+    assert desk.run()["ann"].score == 50
+
+
 # What can't be graded.
 
 def test_no_submissions(desk):
@@ -253,6 +284,59 @@ def test_what_no_submission_can_be_is_refused_by_name(desk, monkeypatch):
     found = desk.run()
     assert found["bob"].outcome == NOT_GRADED and found["bob"].score == 0 and "bob has more than" in found["bob"].why
     assert desk.graded() == ["ann", "cyd"]
+    told = json.loads((desk.out / "bob/report.json").read_text())
+    assert (told["outcome"], told["score"], told["max_score"], told["submission"]) == ("not graded", 0, LAB.points, "bob")
+    assert [task["score"] for task in told["tasks"]] == [0] * len(LAB.tasks) and "bob has more than" in told["why"]
+
+
+def test_when_the_courses_system_got_it_travels_with_a_submission(desk, monkeypatch):
+    desk.hand_in("submission_1", "ann")
+    (desk.submissions / names.METADATA).write_text("submission_1:\n  :created_at: 2025-11-20 22:59:01 Z\n")
+    sent = {}
+    monkeypatch.setattr(stand_in, "quick", lambda job, real=stand_in.quick: sent.update({job.id: job.received}) or real(job))
+    found = desk.run()
+    assert sent == {"1": 1763679541.0, "ann": None} and found["1"].received == "2025-11-20T22:59:01+00:00"
+
+
+# What a worker says, whatever happens to it.
+
+def job(path, **more):
+    """A Job to grade what lies at a path, unconfined."""
+    return worker.Job("ann", parcel.pack(path), worker.version(), **{"strict": False, "confined": False, **more})
+
+
+@pytest.mark.parametrize("number, says", [
+    (errno.ENOSPC, "the disk is full: .* is where submissions are graded. Make room there, or set TMPDIR"),
+    (errno.EDQUOT, "the disk is full"),
+    (errno.EIO, "the grader itself failed: OSError: .*Input/output error")])
+def test_a_full_disk_is_told_with_what_to_do(desk, monkeypatch, number, says):
+    def full(*words, **more):
+        raise OSError(number, os.strerror(number))
+    desk.hand_in("ann")
+    monkeypatch.setattr(worker, "grade_tree", full)
+    answer = worker.answer(job(desk.submissions / "ann"), print)
+    assert answer.outcome == FAILED and re.match(says, answer.why)
+    assert bool(answer.files) == (number == errno.EIO)
+
+
+def test_what_a_killed_worker_leaves_is_where_the_next_one_clears(desk, monkeypatch):
+    seen = []
+
+    def grade_tree(path, rubric, work, scratch, **more):
+        seen.append(scratch)
+        assert scratch.is_dir()
+        return made_up.grade(4)
+    desk.hand_in("ann")
+    monkeypatch.setattr(worker, "grade_tree", grade_tree)
+    monkeypatch.setattr(worker, "texts", lambda work: {})
+    assert worker.answer(job(desk.submissions / "ann"), print).outcome == GRADED
+    assert [scratch.parent.parent for scratch in seen] == [worker.home()] and re.fullmatch(r"worker\d+", seen[0].parent.name)
+
+
+def test_what_only_the_kits_own_handout_has_is_no_difference(desk, tmp_path):
+    start = worker.start("core")
+    students = shutil.copytree(start, tmp_path / "students", ignore=shutil.ignore_patterns(handout.MANIFEST))
+    assert worker.changes(students, start, tmp_path / "place") == {"diff.patch": ""}
 
 
 # Where nothing can be written.

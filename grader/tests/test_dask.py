@@ -92,5 +92,5 @@ def test_no_scheduler(monkeypatch):
     with pytest.raises(CouldNotGrade, match="there is no Dask scheduler at tcp://127.0.0.1:9"), \
             pool.chosen("tcp://127.0.0.1:9", 1, True):
         pass
-    with pytest.raises(CouldNotGrade, match="there is no Dask scheduler at nonsense"), pool.chosen("nonsense://", 1, True):
+    with pytest.raises(CouldNotGrade, match="'nonsense://' is no address of a scheduler"), pool.chosen("nonsense://", 1, True):
         pass

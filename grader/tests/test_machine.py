@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import contextmanager
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -24,6 +26,21 @@ def test_a_program_that_ends_is_done(fake):
     seen = run(fake({"x": "one\ntwo\n"}))
     assert (seen.ending, seen.status, seen.booted) == (Ending.DONE, 0, True)
     assert seen.evidence == ("one", "two")
+
+
+def test_a_runs_disk_lies_where_it_is_told(fake, tmp_path):
+    seen = []
+
+    @contextmanager
+    def attend(path):
+        seen.append(path.parent.parent)
+        assert (path.parent / "fs.img").is_file()
+        yield None
+    guest = fake({"x": "one\n"})
+    image = tmp_path / "disk"
+    image.write_bytes(bytes(4096))
+    run(replace(guest, image=image, scratch=tmp_path), attend=attend)
+    assert seen == [tmp_path] and sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("mmaplab-")) == []
 
 
 def test_what_came_before_the_program_was_typed_is_no_evidence(fake):

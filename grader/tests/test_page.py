@@ -404,8 +404,8 @@ def test_on_paper_there_are_no_controls_and_it_is_light(open_page):
 
 def test_on_paper_there_is_room_for_what_failed(open_page):
     page = open_page(media="print", width=794)
-    long, all = (page.execute_script(f"return document.querySelector('{e}').offsetWidth") for e in (".long", "#submissions"))
-    assert long > 0.35 * all
+    long, whole = (page.execute_script(f"return document.querySelector('{e}').offsetWidth") for e in (".long", "#submissions"))
+    assert long > 0.35 * whole
 
 
 CONTRAST = """

@@ -344,6 +344,7 @@ def test_what_can_not_be_graded_is_no_zero_and_what_is_refused_is_one(tmp_path):
     (tmp_path / "empty").mkdir()
     refused = autograde.graded(tmp_path / "empty", rubric, None)
     assert (refused.outcome, refused.score) == (results.NOT_GRADED, 0) and "refused" in refused.why
+    assert [(task.score, task.max_score) for task in refused.grade.tasks] == [(0, task.points) for task in rubric.tasks]
     lost = autograde.graded(tmp_path / "nothing", rubric, None)
     assert (lost.outcome, lost.score) == (results.FAILED, None)
 
@@ -385,9 +386,9 @@ def test_autolab_reads_the_last_line(dist, tmp_path):
     assert told["scoreboard"] == [0] * len(lab.load().tasks)
 
 
-def test_autolab_gets_no_scores_for_an_archive_that_leads_out(dist, tmp_path):
+def test_autolab_gets_zeros_for_an_archive_that_leads_out(dist, tmp_path):
     evil = io.BytesIO()
     with tarfile.open(fileobj=evil, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../../kit/grader/score.py"), io.BytesIO())
     out, told = autolab(dist, tmp_path / "a", evil.getvalue())
-    assert "refused" in out and told["scores"] == {}
+    assert "refused" in out and set(told["scores"].values()) == {0} and len(told["scores"]) == len(lab.load().tasks)
