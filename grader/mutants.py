@@ -210,7 +210,10 @@ def in_homes(patches, work, jobs, do):
             progress.update(task, description=patch.name)
             home = homes.get()
             try:
-                result = do(patch, home, stop)
+                result = None if stop.is_set() else do(patch, home, stop)
+            except BaseException:
+                stop.set()          # before this thread can begin the next one
+                raise
             finally:
                 homes.put(home)
             progress.advance(task)
