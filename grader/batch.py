@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import CouldNotGrade, names, parcel, publish, results, tracks, worker
+from . import CouldNotGrade, gradebooks, names, parcel, publish, results, tracks, worker
 from .progress import UNCHANGED, Plain, Tally, Terminal
 from .report import json as report_json
 from .report.text import clean
@@ -76,15 +76,15 @@ def in_order(order, rubric):
 
 
 def strangers(out):
-    """The names of what lies in a directory (a Path), if it is there, and no batch or TA puts into a results folder. None where
-    a batch has begun. Raises CouldNotGrade."""
+    """The names of what lies in a directory (a Path), if it is there, and is no part of a results folder. None where a batch has
+    begun. Raises CouldNotGrade."""
     try:
         if (out / results.SETTINGS).exists() or not out.is_dir():
             return []
-        found = sorted(path.name for path in out.iterdir())
+        return [path.name for path in sorted(out.iterdir()) if not path.name.startswith((".", gradebooks.FILLED))
+                and path.name not in publish.FILES and not (path / results.RECORD).is_file()]
     except OSError as error:
         raise CouldNotGrade(f"can't read {out}: {error.strerror}") from None
-    return [name for name in found if not name.startswith(".") and name not in publish.FILES]
 
 
 def unlike_a_file(id):

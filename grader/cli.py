@@ -1,6 +1,7 @@
 """Words to calls. Exit status: 0 full marks, 1 points lost, 2 could not grade."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -26,6 +27,10 @@ def main(words=None):
         return options.call(options)
     except (CouldNotGrade, lab.LabError) as error:
         print(f"grader: {error}", file=sys.stderr)
+    except BrokenPipeError:                     # whoever reads has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"grader: {error.filename}: {error.strerror}" if error.filename else f"grader: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("grader: interrupted", file=sys.stderr)
     return 2

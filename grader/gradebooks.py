@@ -6,6 +6,7 @@ from pathlib import Path
 from . import CouldNotGrade
 from .report import canvas, moodle
 
+FILLED = "filled-"              # before the name of a copy
 
 def add_arguments(parser):
     """Tell an argparse parser the options of a gradebook."""
@@ -27,7 +28,7 @@ def fill(gradebook, column, results, out):
 
     column is Canvas's; None: the gradebook is a grading worksheet of Moodle. Raises CouldNotGrade."""
     done = filled(gradebook, column, results)
-    copy = out / f"filled-{gradebook.name}"
+    copy = out / f"{FILLED}{gradebook.name}"
     try:
         copy.write_bytes(done.content)
     except OSError as error:

@@ -204,6 +204,18 @@ def test_results_that_are_taken_for_submissions_are_not_lost(desk):
     assert desk.whole()
 
 
+def test_who_deletes_the_settings_as_told_can_go_on(desk):
+    desk.hand_in("ann")
+    desk.run()
+    (desk.out / "filled-export.csv").touch()
+    (desk.out / results.SETTINGS).write_text("{")
+    with pytest.raises(CouldNotGrade, match="batch.json is not what a batch writes: delete it, and run the batch again"):
+        desk.run()
+    (desk.out / results.SETTINGS).unlink()
+    desk.graded()
+    assert set(desk.run()) == {"ann"} and not desk.graded()
+
+
 def test_overrides_may_be_there_before_the_first_batch(desk):
     desk.hand_in("ann")
     desk.out.mkdir()

@@ -73,11 +73,23 @@ def shell(id, desk, typed):
     (["batch", "/etc", "--scheduler", "tcp://127.0.0.1:9"], "there is no Dask scheduler at tcp://127.0.0.1:9"),
     (["batch", "/etc", "--scheduler", "localhost"], "'localhost' is no address of a scheduler: write it as tcp://host:8786"),
     (["batch", "/etc", "--out", "/dev/null/x"], "can't write to /dev/null/x"),
+    (["batch", "/etc", "--out", 300 * "x"], "xxx/batch.json: File name too long"), (["batch", 300 * "x"], "xxx: File name too long"),
+    (["show", "ann", "--out", 300 * "x"], "File name too long"), (["regrade", "--out", 300 * "x"], "File name too long"),
     (["regrade"], "is no folder of results"), (["show", "ann"], "is no folder of results"), (["diff", "ann"], "is no folder of results")])
 def test_what_can_not_be_done_is_told_in_one_message(grader, words, says):
     said = grader(*words)
     assert said.status == 2
     assert says in said.err and "Traceback" not in said.err
+
+
+def test_who_reads_no_more_of_a_long_difference_is_spared_a_traceback(desk):
+    (desk.out / "ann/diff.patch").write_text("+ a line of a long difference\n" * 100_000)
+    words = [sys.executable, "-m", "grader", "diff", "ann", "--out", desk.out]
+    with subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(KIT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as command:
+        assert command.stdout.readline() == "+ a line of a long difference\n"
+        command.stdout.close()
+        assert command.stderr.read() == ""
 
 
 def test_without_bubblewrap_nothing_is_graded(grader, handed_in, tmp_path):
