@@ -185,8 +185,8 @@ def test_an_interrupt_ends_the_machines(fake_tree, tmp_path, number):
     desk = tmp_path / "desk"
     desk.mkdir()
     heard = partial(signal.signal, number, signal.SIG_DFL)         # where the tests run in the background, Ctrl-C is not
-    grading = subprocess.Popen([sys.executable, "-m", "grader", "grade", "--submission", top], cwd=desk, text=True, preexec_fn=heard,
-                               stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(KIT)})
+    grading = subprocess.Popen([sys.executable, "-m", "grader", "grade", "--submission", top], cwd=desk, text=True,
+                               preexec_fn=heard, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(KIT)})
     while machines(desk) < 2:
         assert grading.poll() is None
         time.sleep(0.05)

@@ -358,7 +358,8 @@ def until(page, true):
     """Wait until true() is: a click has been heard when the page that it leads to may not be there yet."""
     from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException
     from selenium.webdriver.support.ui import WebDriverWait
-    WebDriverWait(page, 120, 0.05, (JavascriptException, NoSuchElementException, StaleElementReferenceException)).until(lambda _: true())
+    gone = (JavascriptException, NoSuchElementException, StaleElementReferenceException)
+    WebDriverWait(page, 120, 0.05, gone).until(lambda _: true())
 
 
 def test_a_group_shows_its_members_and_its_first_page_has_the_failing_line(open_page, results):
