@@ -93,9 +93,9 @@ class Intake:
         """Note that size more bytes have come, of the member called where."""
         self.bytes += size
         if self.bytes > BYTES:
-            raise Refused(f"{shown(where)}: with this, more than {BYTES >> 20} MiB")
+            raise Refused(f"{shown(where)}: up to here more than {BYTES >> 20} MiB")
         if self.packed is not None and self.bytes > FREE and self.bytes > RATIO * self.packed:
-            raise Refused(f"{shown(where)}: with this, an archive bomb: more than {RATIO} times as large as it is packed")
+            raise Refused(f"{shown(where)}: an archive bomb: up to here more than {RATIO} times as large as it is packed")
 
     def folder(self, raw):
         """Take a folder."""
