@@ -180,8 +180,8 @@ def test_claims_are_made(tree, tmp_path, load):
     machine.prompt()
 
     def enough():
-        kinds = {claim[1] for claim in re.finditer(r"^(have|dir|gone) ", machine.out, re.M)}
-        return kinds == {"have", "dir", "gone"} and len(claims(machine.out)) > 10
+        made = re.findall(r"^(have|dir|gone) (\S+)[ \r]", machine.out, re.M)
+        return {kind for kind, _ in made} == {"have", "dir", "gone"} and len({path for _, path in made}) > 10
 
     machine.run_until(load.format(seed=1), enough)
     assert enough()
