@@ -1,12 +1,16 @@
 """What a confined command sees and may do: the one place that knows bubblewrap."""
 
 import itertools
+import math
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from . import CouldNotGrade, seccomp
 
@@ -14,7 +18,7 @@ from . import CouldNotGrade, seccomp
 SYSTEM = ("/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
           "/etc/alternatives", "/etc/ld.so.cache")
 TOOLS = ("make", "perl", "cc", "tar", "riscv64-unknown-elf-gcc", "riscv64-elf-gcc", "riscv64-linux-gnu-gcc",
-         "qemu-system-riscv64", "gdb-multiarch", "git", "patch", "ccache")      # of those that are installed, each must be seen inside
+         "qemu-system-riscv64", "gdb-multiarch", "git", "patch", "ccache")      # those that are installed must be seen inside
 CACHED = ("cc", "gcc", *TOOLS[4:7])                             # compilers that ccache stands before
 SCRATCH = "/tmp"                    # a file system in memory, all that a confined command can write to
 CACHE, OWN = "/ccache", "/owncache"     # where a confined command sees the caches, and
@@ -23,6 +27,7 @@ MASKS = "/masks"                    # links with compilers' names to ccache
 START = ["sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec 9< "$0"; exec "$@"']
 ALONE = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
          "--new-session"]
+GRADER = "MMAPLAB_GRADER"           # by this name bubblewrap's own words, too, tell whose a box is
 STRANGERS = 1 << 30                 # user ids from here to 2^31 belong to nobody
 serial = itertools.count()
 
@@ -31,7 +36,7 @@ serial = itertools.count()
 class Limits:
     """What a command and all its children may use together; what is not said is said for every one."""
 
-    cpu: float = 120.0              # seconds of CPU time
+    cpu: float = 120.0              # seconds of CPU time; where confined, four times that for each process, if nobody watches
     wall: float = 600.0             # seconds of wall time
     output: int = 4 << 20           # bytes of output
     memory: int = 2 << 30           # bytes of memory; where confined, twice as much address space for each process
@@ -52,7 +57,7 @@ class Box:
     own: str = ""                   # a second one, for one submission alone
     private: bool = False           # what compiles its sources may write to that
     root: bool = False              # the grader is root: a confined command is not, but a user of its own
-    apart: bool = False             # not confined, but what a submission has run is another user, who can't read the kit; needs root
+    apart: bool = False             # not confined, but what a submission runs is another user, who can't read the kit; needs root
 
 
 OPEN = Box()                # limits only: a student's own machine, and a tree that is trusted
@@ -65,6 +70,7 @@ def confined(scratch, cache=None):
     not work, or does not show what is needed."""
     if not shutil.which("bwrap"):
         raise refusal("bubblewrap is not installed: run make setup (Debian: apt install bubblewrap)")
+    sweep()
     scratch.mkdir(parents=True, exist_ok=True)
     program = scratch.resolve() / "seccomp.bpf"
     program.write_bytes(seccomp.program())
@@ -72,6 +78,31 @@ def confined(scratch, cache=None):
               str(cache.resolve()) if cache and shutil.which("ccache") else "", root=is_root())
     try_out(box, program)
     return box
+
+
+def grader(pid):
+    """A process as the boxes that it made name it: its number, when it began, and in which namespace that is its number.
+
+    Raises OSError if it has ended."""
+    began = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]       # proc(5): starttime
+    return f"{pid} {began} {os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def sweep():
+    """Kill the boxes whose graders are gone. Bubblewrap's box ends with its maker only once it is set up: of a grader that is
+    killed just then, one may be left, which nobody else would end."""
+    here = str(os.stat("/proc/self/ns/pid").st_ino)
+    for process in psutil.process_iter(["name", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.info["name"] != "bwrap" or GRADER not in words:
+            continue
+        named = words[words.index(GRADER) + 1]
+        pid, _, namespace = named.split()
+        with suppress(OSError):
+            if namespace != here or grader(pid) == named:
+                continue
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def try_out(box, written):
@@ -120,10 +151,12 @@ def wrap(words, box, read=(), write=(), directory="/", limits=Limits()):
         become = ["setpriv", f"--reuid={stranger}", f"--regid={stranger}", "--clear-groups", "--inh-caps=-all", "--"]
     names = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if box.root else ["--unshare-user"]
     calls = [] if box.filter == os.devnull else ["--seccomp", "9"]
-    bounds = ["prlimit", "--core=1", f"--as={2 * limits.memory}", f"--nproc={2 * limits.processes}", "--nofile=512",
-              f"--fsize={limits.file}", "--"]         # a core of 1 byte: none, and no program of the machine is called for it
-    return [*START, box.filter, "bwrap", *ALONE, *names, *view(box, limits), *shown("--ro-bind", read), *shown("--bind", write),
-            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(directory), *calls, "--", *become, *bounds, *words]
+    # A core of 1 byte: none, and no program of the machine is called for it.
+    bounds = ["prlimit", "--core=1", f"--cpu={math.ceil(4 * limits.cpu)}", f"--as={2 * limits.memory}",
+              f"--nproc={2 * limits.processes}", "--nofile=512", f"--fsize={limits.file}", "--"]
+    return [*START, box.filter, "bwrap", *ALONE, *names, "--setenv", GRADER, grader(os.getpid()), *view(box, limits),
+            *shown("--ro-bind", read), *shown("--bind", write), "--remount-ro", "/dev", "--remount-ro", "/",
+            "--chdir", str(directory), *calls, "--", *become, *bounds, *words]
 
 
 def shown(how, paths):

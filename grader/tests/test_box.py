@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import CouldNotGrade, carry, machine, sandbox, seccomp
+from grader import CouldNotGrade, box as boxes, carry, machine, sandbox, seccomp
 from grader.sandbox import Limits
 
 from .conftest import KIT
@@ -40,10 +40,10 @@ def test_a_confined_command_is_nobody_and_sees_no_home_no_other_process_and_no_n
 
 
 def test_its_limits_are_set(box, tmp_path):
-    said = shell("ulimit -c; ulimit -n; ulimit -f; ulimit -p; df -k /tmp | tail -1", tmp_path, box).output.split()
+    said = shell("ulimit -c; ulimit -n; ulimit -f; ulimit -p; ulimit -t; df -k /tmp | tail -1", tmp_path, box).output.split()
     limits = Limits()
-    assert said[:4] == ["0", "512", str(limits.file // 512), str(2 * limits.processes)]
-    assert said[5] == str(limits.scratch >> 10)
+    assert said[:5] == ["0", "512", str(limits.file // 512), str(2 * limits.processes), str(int(4 * limits.cpu))]
+    assert said[6] == str(limits.scratch >> 10)
 
 
 def test_it_can_write_to_its_scratch_folder_alone(box, tmp_path):
@@ -99,16 +99,51 @@ def test_a_grader_that_is_killed_leaves_nothing_running(box, tmp_path, confined)
             f"sandbox.run(['sleep', '{mark}'], pathlib.Path('/usr'), box=box)")
     child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(KIT)})
 
-    def sleepers():
-        return [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-2:] == ["sleep", mark]]
-
-    while not any(p.info["cmdline"][0] == "sleep" for p in sleepers()):
+    while not any(words[0] == "sleep" and waits(process.parent()) for process, words in sleepers(mark)):
         assert child.poll() is None
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    while sleepers():
+    while sleepers(mark):
         time.sleep(0.02)                # the test would not end if one stayed
+
+
+def sleepers(mark):
+    """(process, words) of all whose last words are sleep and a mark."""
+    found = ((process, process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+    return [(process, words) for process, words in found if words[-2:] == ["sleep", mark]]
+
+
+def waits(process):
+    """Whether a process has nothing left to do but to wait for its children."""
+    try:
+        return process.status() == psutil.STATUS_SLEEPING
+    except psutil.Error:
+        return False
+
+
+def test_a_box_that_a_killed_grader_left_is_ended_by_the_next_and_those_of_others_are_not(box, tmp_path):
+    """As if it had been killed while bubblewrap made the box, which does not yet end with its maker then."""
+    mark, mine = f"{os.getpid()}32", f"{os.getpid()}33"
+    code = ("import pathlib, subprocess; from grader import sandbox; "
+            f"words = sandbox.wrap(['sleep', '{mark}'], sandbox.confined(pathlib.Path({str(tmp_path)!r}))); "
+            "words.remove('--die-with-parent'); subprocess.Popen(words)")
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(KIT)}, check=True)
+    other = subprocess.Popen(sandbox.wrap(["sleep", mine], box))
+    while not all(any(words[0] == "sleep" for _, words in sleepers(each)) for each in (mark, mine)):
+        time.sleep(0.02)
+    boxes.sweep()
+    while sleepers(mark):
+        time.sleep(0.02)
+    assert sleepers(mine) and other.poll() is None
+    for process, _ in sleepers(mine):
+        process.kill()
+    other.wait()
+
+
+def test_the_kernel_ends_what_nobody_watches(box):
+    seen = subprocess.run(sandbox.wrap(["sh", "-c", "while :; do :; done"], box, limits=Limits(cpu=0.2)), timeout=600)
+    assert seen.returncode == 128 + signal.SIGKILL
 
 
 def test_a_machine_in_a_box_runs_as_it_does_outside(box, fake):
