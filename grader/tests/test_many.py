@@ -1,5 +1,6 @@
 """Tests of the commands for many submissions, as they are called: batch, regrade, show, diff, shell."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from grader import CouldNotGrade, batch, look, regrade, results, worker
+from grader import CouldNotGrade, batch, look, pool, regrade, results, worker
 
 from . import stand_in
 from .conftest import KIT
@@ -99,6 +100,15 @@ def test_without_bubblewrap_nothing_is_graded(grader, handed_in, tmp_path):
     said = grader("batch", handed_in, env=only(*tools)(tmp_path / "bin"))
     assert said.status == 2 and "bubblewrap is not installed" in said.err and "--no-sandbox" in said.err
     assert not (tmp_path / "desk/results/ann").exists()
+
+
+def test_where_the_sandbox_finds_no_room_is_told_as_the_place_that_it_is(monkeypatch):
+    def full(place):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(worker, "confined", full)
+    with pytest.raises(CouldNotGrade, match=f"in {worker.home()}: .*No space left on device. Make room there, or set TMPDIR"), \
+            pool.chosen("", 1, True):
+        pass
 
 
 # A regrade, with grading stood in for.
