@@ -31,7 +31,7 @@ def add_commands(add):
     for name in ("batch", "regrade"):
         add_pool_arguments(commands[name])
     for command in commands.values():
-        command.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the results folder (default: {OUT})")
+        command.add_argument("--out", type=at_home, default=OUT, metavar="DIR", help=f"the results folder (default: {OUT})")
 
 
 def add_pool_arguments(command):
@@ -48,7 +48,12 @@ def place(word):
     the current directory."""
     if not word:
         raise argparse.ArgumentTypeError("say where the submissions lie: make batch SUBMISSIONS=dir")
-    return Path(word)
+    return at_home(word)
+
+
+def at_home(word):
+    """The Path that a word of the command line names, with ~ for the home directory: in SUBMISSIONS=~/x not every shell sees it."""
+    return Path(os.path.expanduser(word))
 
 
 def deadline(word):

@@ -84,6 +84,11 @@ def test_what_can_not_be_done_is_told_in_one_message(grader, words, says):
     assert says in said.err and "Traceback" not in said.err
 
 
+def test_a_home_directory_that_the_shell_left_alone_is_found(grader, tmp_path):
+    for words in (["batch", "~/none"], ["show", "ann", "--out", "~/none"]):
+        assert f"{tmp_path}/none" in grader(*words, env={"HOME": str(tmp_path)}).err
+
+
 def test_who_reads_no_more_of_a_long_report_is_spared_a_traceback(desk):
     record = json.loads((desk.out / "ann" / results.RECORD).read_text())
     (desk.out / "ann" / results.RECORD).write_text(json.dumps({**record, "notes": [f"{number} is noted" for number in range(100_000)]}))
