@@ -72,7 +72,7 @@ def test_what_git_writes_is_applied(tmp_path, options):
 @pytest.mark.parametrize("old, new", [("start", "end"), ("../work/start", "./end"), ("start/", "end")])
 def test_what_diff_writes_is_applied(tmp_path, old, new):
     end = {"kernel/vm.c": START["kernel/vm.c"] + b"more\n", "kernel/new.c": b"new\n", "user/empty.c": b"not\n", "Makefile": b"all:\n"}
-    here = tmp_path / "/".join("abcdefghij") / "work"       # whole names begin with as many folders as somebody's home may have
+    here = tmp_path / "/".join("abcdef") / "work"       # whole names begin with as many folders as somebody's home may have
     lay(here / "start", START)
     lay(here / "end", end)
     for names in ((old, new), (here / "start", here / "end")):
