@@ -8,6 +8,7 @@ from .report import canvas, moodle
 
 FILLED = "filled-"              # before the name of a copy
 
+
 def add_arguments(parser):
     """Tell an argparse parser the options of a gradebook."""
     parser.add_argument("--gradebook", type=Path, metavar="FILE", help="also fill in this gradebook, a CSV that Canvas or Moodle "
