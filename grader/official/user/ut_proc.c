@@ -143,8 +143,8 @@ nothing(long unused)
 {
 }
 
-// Parent, child and grandchildren all end at once: nobody hangs, nobody stays. All that are made before
-// init is waited for have room in the table: it may not have run since.
+// Parent, child and grandchildren all end at once: nobody hangs, nobody stays. The table has room for
+// a whole wave, even if init, who waits for the grandchildren, gets no turn until its end.
 static void
 exit_with_children(void)
 {
